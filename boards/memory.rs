@@ -1,0 +1,77 @@
+//! What a board's limits may cost in memory, added up: an estimate of the worst case, checked against the budget that
+//! the board's file states and against its RAM.
+//!
+//! Hostile remotes can fill the receive windows of streams that nobody reads. This counts a quarter of the inbound
+//! connections as such; every other one leaves a single stream's window unread.
+
+use super::schema::BoardFile;
+
+/// Largest share of RAM that a budget may be: one part in this many. Source: go-libp2p's resource manager.
+pub const RAM_SHARE: u64 = 8;
+
+/// Bytes of the program with one room and no peer. The project's budget; 5 to 6 MiB were measured on x86-64.
+const PROGRAM_BYTES: u64 = 8 << 20;
+/// Bytes of gossipsub's memory of recent messages: 5,000 a second, more than a board can verify, 250 bytes each, 3 s.
+const RECENT_BYTES: u64 = 4 << 20;
+/// Bytes of a connection at rest: Noise and Yamux buffers, handlers, its task. Measured 64 KiB, rounded up by half.
+const CONNECTION_BYTES: u64 = 96 << 10;
+/// Bytes of a connection in its handshake: Noise's buffers. Guess.
+const HANDSHAKE_BYTES: u64 = 32 << 10;
+/// Bytes a remote may send on a stream before it is read. Source: yamux specification, "Flow Control".
+pub const STREAM_BYTES: u64 = 256 << 10;
+/// Bytes of the largest message in gossipsub's hands: a frame (2,176), what signs it, and bookkeeping.
+pub const MESSAGE_BYTES: u64 = 2_560;
+/// Bytes of memory for each kept message besides its own: the ring's header. Guess, generous.
+const HISTORY_ENTRY_BYTES: u64 = 160;
+/// Message ids remembered beyond the history at most, and what each costs in bytes. Source: `chat::settings`.
+const SEEN: (u64, u64) = (16_384, 24);
+/// Bytes of an event that waits for a reader: most are a line of chat of a few hundred.
+const EVENT_BYTES: u64 = 512;
+/// Bytes of an address or a record in a table. Guess: a multiaddr, a peer id and the map's node.
+const ENTRY_BYTES: u64 = 256;
+/// Peers of the DHT's table: 20 in each bucket, and few of the 256 buckets are ever filled.
+const DHT_PEERS: u64 = 320;
+
+/// What each part may cost, in bytes.
+pub fn parts(board: &BoardFile) -> [(&'static str, u64); 7] {
+    let of = |name| board.limit(name);
+    let hostile = of("connections_inbound_max").div_ceil(4);
+    let honest = of("connections_max").saturating_sub(hostile);
+    let at_rest = of("connections_max") * CONNECTION_BYTES + 2 * of("connections_pending_max") * HANDSHAKE_BYTES;
+    let peers = of("mdns_peers_max") + of("remembered_peers_max") + DHT_PEERS;
+    [
+        ("the program", PROGRAM_BYTES + RECENT_BYTES),
+        ("connections", at_rest + honest * STREAM_BYTES),
+        ("windows that hostile peers fill", hostile * of("yamux_window_bytes_max")),
+        ("messages waiting to be sent", of("connections_max") * of("gossip_queue_messages_max") * MESSAGE_BYTES),
+        ("history", of("history_bytes_max") + of("history_messages_max") * HISTORY_ENTRY_BYTES + SEEN.0 * SEEN.1),
+        ("events", of("control_clients_max") * of("events_queue_max") * EVENT_BYTES),
+        ("tables", (peers * of("addresses_per_peer_max") + 2 * of("dht_records_max")) * ENTRY_BYTES),
+    ]
+}
+
+/// All parts together, in bytes.
+pub fn total(board: &BoardFile) -> u64 {
+    parts(board).iter().map(|(_, bytes)| bytes).sum()
+}
+
+/// The budget must be a small share of RAM, and hold the sum.
+pub fn check(board: &BoardFile) -> Result<(), String> {
+    let (budget, share) = (board.memory_mib_max, board.ram_mib / RAM_SHARE);
+    if budget > share {
+        return Err(format!("memory_mib_max = {budget} is more than 1/{RAM_SHARE} of ram_mib ({share})"));
+    }
+    let sum = total(board);
+    if sum > budget << 20 {
+        let parts: Vec<String> = parts(board).iter().map(|(what, bytes)| format!("{what} {}", mib(*bytes))).collect();
+        let parts = parts.join(", ");
+        return Err(format!("the limits add up to {} MiB, more than memory_mib_max = {budget}: {parts}", mib(sum)));
+    }
+    Ok(())
+}
+
+/// MiB with one decimal, rounded up: what is a little too much must not look like just enough.
+fn mib(bytes: u64) -> String {
+    let tenths = (bytes * 10).div_ceil(1 << 20);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}

@@ -1,0 +1,100 @@
+//! What a board is and what it may hold: facts and local capacities from `boards/*.toml`.
+//!
+//! All boards are compiled into every binary as a table made by `boards/build.rs`. A limit here is local: it
+//! never changes what travels (that is `wire::bounds`), so a Pi Zero and a Pi 4 always understand each other.
+
+/// One board: facts about the hardware and the limits a peer keeps on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Board {
+    /// The file's name without `.toml`, as given to `--board`.
+    pub name: &'static str,
+    /// What a person calls it.
+    pub title: &'static str,
+    /// Device-tree model strings (prefixes) by which the board is found at start.
+    pub models: &'static [&'static str],
+    /// The Rust target triple of its binary.
+    pub target: &'static str,
+    /// The CPU, in words.
+    pub cpu: &'static str,
+    /// RAM in MiB.
+    pub ram_mib: u32,
+    /// What it boots from and writes to, in words.
+    pub storage: &'static str,
+    /// The Wi-Fi chip, in words, or `none`.
+    pub wifi: &'static str,
+    /// What a peer may take of it, in MiB: at most an eighth. Holds `memory_bytes`.
+    pub memory_mib_max: u32,
+    /// What the limits may cost together, in bytes: the build script's estimate of the worst case.
+    pub memory_bytes: u64,
+    /// What a peer on this board may hold.
+    pub limits: Limits,
+}
+
+/// Local capacities: each is a count or a size that one part of the peer never exceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rooms joined at once.
+    pub rooms_max: u16,
+    /// Messages kept in memory over all rooms; the oldest leaves first.
+    pub history_messages_max: u32,
+    /// Bytes of messages kept in memory over all rooms; the oldest leaves first.
+    pub history_bytes_max: u32,
+    /// Events waiting for one reader; the oldest is dropped and counted.
+    pub events_queue_max: u16,
+    /// Commands waiting for the node; the sender is held.
+    pub commands_queue_max: u16,
+    /// Control-socket clients at once.
+    pub control_clients_max: u16,
+    /// Connected peers below which the node looks for more.
+    pub peers_low: u16,
+    /// Connected peers above which the node lets some go.
+    pub peers_high: u16,
+    /// Established connections, inbound and outbound together.
+    pub connections_max: u16,
+    /// Established inbound connections.
+    pub connections_inbound_max: u16,
+    /// Established outbound connections.
+    pub connections_outbound_max: u16,
+    /// Connections still in their handshake, each direction.
+    pub connections_pending_max: u16,
+    /// Connections accepted per second from everyone.
+    pub accepts_per_second_max: u16,
+    /// Connections accepted per second from one address.
+    pub accepts_per_address_per_second_max: u16,
+    /// Yamux streams of one connection.
+    pub yamux_streams_max: u16,
+    /// Yamux receive window of one connection, in bytes (all streams together).
+    pub yamux_window_bytes_max: u32,
+    /// Bytes per second read from one connection, sustained.
+    pub read_bytes_per_second_max: u32,
+    /// gossipsub messages waiting to be sent to one peer; more are dropped.
+    pub gossip_queue_messages_max: u16,
+    /// Peers kept by mDNS discovery.
+    pub mdns_peers_max: u16,
+    /// Addresses kept for one peer, by mDNS and in the DHT's table.
+    pub addresses_per_peer_max: u16,
+    /// Provider records held for others by the DHT (server mode).
+    pub dht_records_max: u16,
+    /// Peers remembered on disk for the next start.
+    pub remembered_peers_max: u16,
+}
+
+include!(concat!(env!("OUT_DIR"), "/boards.rs"));
+
+/// The board of this name.
+pub fn find(name: &str) -> Option<&'static Board> {
+    BOARDS.iter().find(|board| board.name == name)
+}
+
+/// The board whose device-tree model this is: the longest of its models that `model` begins with.
+pub fn by_model(model: &str) -> Option<&'static Board> {
+    let length = |board: &&Board| board.models.iter().filter(|m| model.starts_with(**m)).map(|m| m.len()).max();
+    BOARDS.iter().filter(|board| length(board).is_some()).max_by_key(length)
+}
+
+impl Board {
+    /// Name, value and meaning of each limit.
+    pub fn limits_list(&self) -> impl Iterator<Item = (&'static str, u64, &'static str)> {
+        list(&self.limits).into_iter()
+    }
+}

@@ -1,0 +1,254 @@
+//! The core: what the user asks and what the network brings, given to the parts that know. It only dispatches.
+//!
+//! One author can send as much as their connections let through: there is no bound per author here. A bound that
+//! each peer applied by its own clock would make their histories differ, and one low enough to matter would stop
+//! programs that exchange records. What a flood can take is bounded by the bytes read from each connection and by
+//! the share of the history that other rooms keep.
+
+use super::clock::Clock;
+use super::history::History;
+use super::message::{Content, Inbound, Message, MessageId};
+use super::room::{Kept, Place};
+use super::seen::Seen;
+use super::settings::Settings;
+use super::verdict::{Reason, Refused, Verdict, check_nick};
+use crate::base::meter::{Count, Meter};
+use crate::base::time::Now;
+use crate::wire::frame::{Body, Frame, FrameBytes};
+use crate::wire::room::RoomName;
+
+#[derive(Debug, Default)]
+struct Counters {
+    accepted: Count,
+    published: Count,
+    sealed: Count,
+    duplicate: Count,
+    not_joined: Count,
+    malformed: Count,
+    foreign: Count,
+    ahead: Count,
+    ahead_evicted: Count,
+}
+
+/// The rooms of one node.
+#[derive(Debug)]
+pub struct Core {
+    own: MessageId,
+    clock: Clock,
+    clock_known: bool,
+    seen: Seen,
+    history: History,
+    counters: Counters,
+}
+
+impl Core {
+    /// A core in no room, for the node with that peer id (multihash bytes).
+    pub fn new(settings: Settings, own_peer: &[u8]) -> Result<Self, Refused> {
+        let Settings { rooms_max, history_messages_max, history_bytes_max, seen_max, build_unix_ms, seed } = settings;
+        Ok(Self {
+            own: MessageId::new(own_peer, 0).ok_or(Refused::PeerId)?,
+            clock: Clock::new(build_unix_ms),
+            clock_known: false,
+            seen: Seen::new(seen_max, seed),
+            history: History::new(rooms_max, history_messages_max, history_bytes_max),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Joins a room: false if it is joined already.
+    pub fn command_join(&mut self, room: &RoomName) -> Result<bool, Refused> {
+        self.history.join(room).map_err(Refused::RoomsMax)
+    }
+
+    /// Leaves a room and forgets its messages.
+    pub fn command_leave(&mut self, room: &RoomName) -> Result<(), Refused> {
+        if self.history.leave(room) { Ok(()) } else { Err(Refused::NotJoined) }
+    }
+
+    /// Stamps and encodes a line of chat. Once gossipsub has sent it, [`Core::published`] keeps it.
+    pub fn compose_text(
+        &mut self,
+        room: &RoomName,
+        nick: &str,
+        text: &str,
+        now: Now,
+    ) -> Result<(u64, FrameBytes), Refused> {
+        check_nick(nick)?;
+        if text.is_empty() {
+            return Err(Refused::EmptyText);
+        }
+        self.compose(room, Body::Text { nick, text }, now)
+    }
+
+    /// Stamps and encodes a record. Once gossipsub has sent it, [`Core::published`] keeps it.
+    pub fn compose_record(
+        &mut self,
+        room: &RoomName,
+        kind: &str,
+        bytes: &[u8],
+        now: Now,
+    ) -> Result<(u64, FrameBytes), Refused> {
+        self.compose(room, Body::Record { kind, bytes }, now)
+    }
+
+    /// Keeps a message of our own. `None` if the room was left since, or the message is kept already.
+    pub fn published<'a>(&mut self, room: &'a RoomName, frame: &'a [u8], now: Now) -> Option<Message<'a>> {
+        let Frame { stamp, body } = Frame::decode(frame).ok()?;
+        let id = MessageId::new(self.own.from(), stamp)?;
+        self.history.room(room)?;
+        let place = Place { stamp, id };
+        // `from` is not read again: the id holds it.
+        match self.keep(room, place, body, Inbound::new(&[], frame), now) {
+            Verdict::Accepted(message) => {
+                self.counters.published.tick();
+                Some(message)
+            }
+            _ => None,
+        }
+    }
+
+    /// Judges a message that gossipsub brought, and keeps it if it is new and good.
+    pub fn handle_message<'a>(&mut self, room: &'a RoomName, inbound: Inbound<'a>, now: Now) -> Verdict<'a> {
+        self.note_time(now);
+        let verdict = match self.judge(room, &inbound, now) {
+            Ok(None) => Verdict::Duplicate,
+            Ok(Some((place, body))) => self.keep(room, place, body, inbound, now),
+            Err(reason) => Verdict::Refused(reason),
+        };
+        let counters = &mut self.counters;
+        match &verdict {
+            Verdict::Accepted(_) => &mut counters.accepted,
+            Verdict::Sealed => &mut counters.sealed,
+            Verdict::Duplicate => &mut counters.duplicate,
+            Verdict::Refused(Reason::NotJoined) => &mut counters.not_joined,
+            Verdict::Refused(Reason::Frame(error)) if error.is_foreign() => &mut counters.foreign,
+            Verdict::Refused(Reason::Frame(_) | Reason::BadAuthor) => &mut counters.malformed,
+            Verdict::Refused(Reason::Ahead(_)) => &mut counters.ahead,
+        }
+        .tick();
+        verdict
+    }
+
+    /// The newest stamp given by us: what a reboot without a clock must not go back behind.
+    pub const fn stamp(&self) -> u64 {
+        self.clock.own()
+    }
+
+    /// Gives only stamps above `stamp` from now on: the mark of an earlier run.
+    pub fn resume(&mut self, stamp: u64) {
+        self.clock.resume(stamp);
+    }
+
+    /// The last `count` messages of a room, oldest first; none if it is not joined.
+    pub fn history(&self, room: &RoomName, count: usize) -> impl Iterator<Item = Message<'_>> {
+        self.history.last(room, count)
+    }
+
+    /// The kept message of a room with that id.
+    pub fn find(&self, room: &RoomName, id: &MessageId) -> Option<Message<'_>> {
+        self.history.find(room, id)
+    }
+
+    /// The joined rooms by name, with the number of messages kept of each.
+    pub fn rooms(&self) -> impl Iterator<Item = (&RoomName, usize)> {
+        self.history.rooms().map(|(name, room)| (name, room.messages()))
+    }
+
+    /// Whether a room is joined.
+    pub fn is_joined(&self, room: &RoomName) -> bool {
+        self.history.room(room).is_some()
+    }
+
+    /// Messages kept of a room.
+    pub fn messages(&self, room: &RoomName) -> usize {
+        self.history.room(room).map_or(0, super::room::Room::messages)
+    }
+
+    /// What happened how often, by name.
+    pub fn counters(&self) -> [(&'static str, u64); 9] {
+        let Counters { accepted, published, sealed, duplicate, .. } = &self.counters;
+        let Counters { not_joined, malformed, foreign, ahead, ahead_evicted, .. } = &self.counters;
+        [
+            ("messages accepted", accepted.value()),
+            ("messages published", published.value()),
+            ("messages sealed, no key", sealed.value()),
+            ("messages dropped: duplicate", duplicate.value()),
+            ("messages dropped: room not joined", not_joined.value()),
+            ("messages dropped: malformed", malformed.value()),
+            ("messages dropped: other version", foreign.value()),
+            ("messages dropped: stamp too far ahead", ahead.value()),
+            ("messages forgotten: stamp too far ahead once the time was known", ahead_evicted.value()),
+        ]
+    }
+
+    /// How full the bounded parts are, by the name of their limit.
+    pub fn meters(&self) -> [(&'static str, Meter); 3] {
+        [
+            ("history_messages_max", self.history.messages()),
+            ("history_bytes_max", self.history.bytes()),
+            ("seen_max", self.seen.meter()),
+        ]
+    }
+
+    fn compose(&mut self, room: &RoomName, body: Body<'_>, now: Now) -> Result<(u64, FrameBytes), Refused> {
+        self.note_time(now);
+        if !self.is_joined(room) {
+            return Err(Refused::NotJoined);
+        }
+        let stamp = self.clock.stamp(now).ok_or(Refused::TooFast)?;
+        Ok((stamp, Frame { stamp, body }.to_bytes()?))
+    }
+
+    /// Where a good message belongs; `None` if it was handled before.
+    fn judge<'a>(
+        &mut self,
+        room: &RoomName,
+        inbound: &Inbound<'a>,
+        now: Now,
+    ) -> Result<Option<(Place, Body<'a>)>, Reason> {
+        let kept = self.history.room(room).ok_or(Reason::NotJoined)?;
+        let Frame { stamp, body } = Frame::decode(inbound.data)?;
+        let id = MessageId::new(inbound.from, stamp).ok_or(Reason::BadAuthor)?;
+        if self.seen.contains(&id.to_bytes()) {
+            return Ok(None);
+        }
+        let place = Place { stamp, id };
+        if kept.contains(&place) {
+            return Ok(None);
+        }
+        self.clock.accept(stamp, now)?;
+        Ok(Some((place, body)))
+    }
+
+    fn keep<'a>(
+        &mut self,
+        room: &'a RoomName,
+        place: Place,
+        body: Body<'a>,
+        inbound: Inbound<'a>,
+        now: Now,
+    ) -> Verdict<'a> {
+        let Inbound { data, seqno, signature, key, .. } = inbound;
+        let Place { stamp, id } = place.clone();
+        let time_known = self.clock.is_wall_time(stamp);
+        let new = self.seen.insert(&id.to_bytes());
+        let Some(content) = Content::of(body) else { return Verdict::Sealed };
+        if !new || !self.history.insert(room, place, Kept::new(&inbound, now, time_known)) {
+            return Verdict::Duplicate;
+        }
+        Verdict::Accepted(Message { room, id, stamp, time_known, content, received: now, data, seqno, signature, key })
+    }
+
+    /// The first time the wall clock is known, what was believed without it and cannot be true is let go: it would
+    /// be the newest for years and never leave.
+    fn note_time(&mut self, now: Now) {
+        if now.clock_known() && !self.clock_known {
+            let evicted = self.history.evict_beyond(self.clock.ceiling(now));
+            self.counters.ahead_evicted.add(evicted as u64);
+        }
+        self.clock_known = now.clock_known();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! The program `stonechat`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stonechat::app::main()
+}

@@ -1,0 +1,160 @@
+//! From the strings of TXT records to addresses that can be dialled from here.
+
+use hickory_proto::rr::Name;
+use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+
+use super::message::{Data, Found, strings};
+
+/// Where we stand when we hear something.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listener<'a> {
+    /// The interface's name: the zone of the link-local addresses heard on it.
+    pub zone: &'a str,
+    /// The sender is on this host: its loopback is ours.
+    pub is_own_host: bool,
+}
+
+/// What a packet says of one instance.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub peer: Option<PeerId>,
+    pub addresses: Vec<HeardAddress>,
+    /// A TXT record replaces what was said before.
+    pub flushes: bool,
+    /// Strings that gave no address.
+    pub unusable: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct HeardAddress {
+    pub address: Multiaddr,
+    pub ttl_s: u32,
+}
+
+impl Listener<'_> {
+    /// Gathers the TXT records of an instance: one for each address (js, rust), one with several strings (go), with keys
+    /// `dnsaddr`, `dnsaddr2` … (py). An instance is one peer: the first string decides whose.
+    pub(super) fn heard<'a>(&self, name: &Name, records: impl Iterator<Item = &'a Found>) -> Heard {
+        let mut heard = Heard::default();
+        for record in records {
+            let Data::Txt(txt) = &record.data else { continue };
+            if record.name != *name {
+                continue;
+            }
+            heard.flushes |= record.flushes;
+            for string in strings(txt) {
+                let Some(text) = address_text(string) else { continue };
+                match self.dialable(text) {
+                    Some((peer, address)) if *heard.peer.get_or_insert(peer) == peer => {
+                        if !heard.addresses.iter().any(|it| it.address == address) {
+                            heard.addresses.push(HeardAddress { address, ttl_s: record.ttl_s });
+                        }
+                    }
+                    _ => heard.unusable += 1,
+                }
+            }
+        }
+        heard
+    }
+
+    /// Reads `/ip4|ip6|dns…/…/tcp/…/p2p/…` if it leads anywhere from here; the address without the peer.
+    fn dialable(&self, text: &str) -> Option<(PeerId, Multiaddr)> {
+        let whole: Multiaddr = text.parse().ok()?;
+        let mut parts = whole.iter();
+        let mut host = parts.next()?;
+        if matches!(host, Protocol::Ip6zone(_)) {
+            // The sender's own name for its interface says nothing here.
+            host = parts.next()?;
+        }
+        let mut address = Multiaddr::empty();
+        match &host {
+            Protocol::Ip4(ip) if ip.is_loopback() && !self.is_own_host => return None,
+            Protocol::Ip4(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => return None,
+            Protocol::Ip6(ip) if ip.is_loopback() && !self.is_own_host => return None,
+            Protocol::Ip6(ip) if ip.is_unspecified() || ip.is_multicast() => return None,
+            Protocol::Ip6(ip) if ip.is_unicast_link_local() => address.push(Protocol::Ip6zone(self.zone.into())),
+            Protocol::Ip4(_) | Protocol::Ip6(_) | Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) => {}
+            _ => return None,
+        }
+        address.push(host);
+        match parts.next()? {
+            Protocol::Tcp(0) => return None,
+            tcp @ Protocol::Tcp(_) => address.push(tcp),
+            _ => return None,
+        }
+        let Protocol::P2p(peer) = parts.next()? else { return None };
+        parts.next().is_none().then_some((peer, address))
+    }
+}
+
+/// The multiaddr in `dnsaddr=…` or `dnsaddr2=…`; keys are compared without case (RFC 6763 §6.4).
+fn address_text(string: &[u8]) -> Option<&str> {
+    const KEY: &[u8] = b"dnsaddr";
+    let (key, rest) = string.split_at_checked(KEY.len())?;
+    if !key.eq_ignore_ascii_case(KEY) {
+        return None;
+    }
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let value = rest.get(digits..)?.strip_prefix(b"=")?;
+    std::str::from_utf8(value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+
+    fn dialable(text: &str, is_own_host: bool) -> Option<String> {
+        let listener = Listener { zone: "eth7", is_own_host };
+        listener.dialable(&format!("{text}/p2p/{PEER}")).map(|(_, address)| address.to_string())
+    }
+
+    #[test]
+    fn addresses_that_lead_somewhere() {
+        for text in ["/ip4/10.0.0.1/tcp/1", "/ip6/fd00::1/tcp/65535", "/dns/a.example/tcp/9", "/dns6/b.example/tcp/9"] {
+            assert_eq!(dialable(text, false).as_deref(), Some(text));
+        }
+        assert_eq!(dialable("/ip6/fe80::1/tcp/9", false).as_deref(), Some("/ip6zone/eth7/ip6/fe80::1/tcp/9"));
+        assert_eq!(
+            dialable("/ip6zone/wlan3/ip6/fe80::1/tcp/9", true).as_deref(),
+            Some("/ip6zone/eth7/ip6/fe80::1/tcp/9")
+        );
+        assert_eq!(dialable("/ip4/127.0.0.1/tcp/9", true).as_deref(), Some("/ip4/127.0.0.1/tcp/9"));
+    }
+
+    #[test]
+    fn addresses_that_lead_nowhere() {
+        let texts = [
+            "/ip4/127.0.0.1/tcp/9",
+            "/ip6/::1/tcp/9",
+            "/ip4/0.0.0.0/tcp/9",
+            "/ip4/224.0.0.251/tcp/9",
+            "/ip6/ff02::fb/tcp/9",
+            "/ip4/10.0.0.1/tcp/0",
+            "/ip4/10.0.0.1/udp/9/quic-v1",
+            "/ip4/10.0.0.1/tcp/9/ws",
+            "/ip4/10.0.0.1",
+            "/unix/tmp",
+            "",
+        ];
+        for text in texts {
+            assert_eq!(dialable(text, false), None, "{text}");
+        }
+        let listener = Listener { zone: "eth7", is_own_host: false };
+        for text in
+            ["/ip4/10.0.0.1/tcp/9", "/ip4/10.0.0.1/tcp/9/p2p/x", "no address", "/ip4/10.0.0.1/tcp/9/p2p-circuit"]
+        {
+            assert_eq!(listener.dialable(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys() {
+        assert_eq!(address_text(b"dnsaddr=/x"), Some("/x"));
+        assert_eq!(address_text(b"DNSaddr17=/x=y"), Some("/x=y"));
+        for other in [&b"dnsaddr"[..], b"dnsaddr2", b"dnsaddrs=/x", b"id=dnsaddr=/x", b"", b"dnsaddr=\xff"] {
+            assert_eq!(address_text(other), None);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Counting streams, including those dropped here that yamux has not let go of yet.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll},
+};
+
+use futures::{AsyncRead, AsyncWrite};
+
+/// How many streams of one direction yamux holds, never told too low.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    /// In somebody's hands.
+    live: AtomicUsize,
+    /// Dropped, but yamux counts them until it next looks.
+    leaving: AtomicUsize,
+}
+
+impl Gauge {
+    pub(super) fn held(&self) -> usize {
+        self.live.load(SeqCst) + self.leaving.load(SeqCst)
+    }
+
+    pub(super) fn leaving(&self) -> usize {
+        self.leaving.load(SeqCst)
+    }
+
+    /// yamux has looked: so many are gone for good.
+    pub(super) fn left(&self, count: usize) {
+        self.leaving.fetch_sub(count, SeqCst);
+    }
+}
+
+#[derive(Debug)]
+struct Counted(Arc<Gauge>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.leaving.fetch_add(1, SeqCst);
+        self.0.live.fetch_sub(1, SeqCst);
+    }
+}
+
+/// A stream of a [`Muxer`](super::Muxer).
+#[derive(Debug)]
+pub struct Stream {
+    // Dropped before it is counted as leaving: the order of the fields matters.
+    inner: yamux::Stream,
+    _counted: Counted,
+}
+
+impl Stream {
+    pub(super) fn new(inner: yamux::Stream, gauge: &Arc<Gauge>) -> Self {
+        gauge.live.fetch_add(1, SeqCst);
+        Stream { inner, _counted: Counted(gauge.clone()) }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_read_vectored(cx, buffers)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buffer)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(cx)
+    }
+}

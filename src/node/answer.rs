@@ -1,0 +1,166 @@
+//! Answers to commands.
+
+use super::{
+    command::{Answer, Command, Limit, Peer, Room, Status, Task},
+    handle::Refused,
+    state::{Node, build_unix_ms},
+    talk::{event_of, refuse},
+};
+use crate::wire::bounds;
+use libp2p::{gossipsub::TopicHash, kad};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// What each sort of task does, for `status --tasks`.
+const TASKS: [(&str, &str); 7] = [
+    ("node", "swarm, rooms and disk in one loop; reads commands, fills events and disk writes"),
+    ("connection", "one connection's handshake, streams and timers; one task a connection"),
+    ("dns", "questions to one name server, by UDP or TCP; from the first name dialed on"),
+    ("control", "one client of the control socket; fills commands, reads events"),
+    ("control-listener", "accepts clients of the control socket, up to control_clients_max"),
+    ("announce", "tells the addresses listened on, and ends"),
+    ("chat", "the conversation on this terminal; fills commands, reads events"),
+];
+
+impl Node {
+    /// Does as asked.
+    pub(super) fn on_command(&mut self, command: Command) -> Result<Answer, Refused> {
+        match command {
+            Command::Send { room, text } => self.send(room.as_deref(), &text),
+            Command::Record { room, kind, data } => self.record(room.as_deref(), &kind, &data),
+            Command::Join { room } => self.join(&room).map(|()| Answer::Done {}),
+            Command::Leave { room } => self.leave(&room).map(|()| Answer::Done {}),
+            Command::Nick { nick } => self.rename(nick).map(|()| Answer::Done {}),
+            Command::Dial { address } => self.dial(&address).map(|()| Answer::Done {}),
+            Command::History { room, count } => self.history(room.as_deref(), count),
+            Command::Peers {} => Ok(Answer::Peers { peers: self.peer_list() }),
+            Command::Rooms {} => Ok(Answer::Rooms { rooms: self.room_list() }),
+            Command::Status { tasks } => Ok(Answer::Status(Box::new(self.status(tasks)))),
+            Command::Limits {} => Ok(Answer::Limits { limits: self.limit_list() }),
+        }
+    }
+
+    fn rename(&mut self, nick: String) -> Result<(), Refused> {
+        check_nick(&nick)?;
+        self.nick = nick;
+        Ok(())
+    }
+
+    fn history(&self, room: Option<&str>, count: u32) -> Result<Answer, Refused> {
+        let room = self.room(room)?;
+        let entries = self.core.history(&room, count as usize);
+        Ok(Answer::History { history: entries.map(|message| event_of(&message)).collect() })
+    }
+
+    fn peer_list(&self) -> Vec<Peer> {
+        let peer = |(peer, c): (&libp2p::PeerId, &super::peers::Connected)| Peer {
+            peer: peer.to_base58(),
+            nick: c.nick.clone(),
+            address: c.address.to_string(),
+            outbound: c.outbound,
+            rooms: c.rooms.iter().cloned().collect(),
+            agent: c.agent.clone(),
+            rtt_us: c.rtt.map(|rtt| rtt.as_micros() as u64),
+        };
+        self.peers.all_connected().map(peer).collect()
+    }
+
+    fn room_list(&self) -> Vec<Room> {
+        let gossip = self.swarm.behaviour().gossip.inner();
+        let room = |room: &crate::wire::room::RoomName| Room {
+            room: room.as_str().to_owned(),
+            peers: self.peers.in_room(room.as_str()) as u32,
+            mesh: gossip.mesh_peers(&TopicHash::from_raw(room.topic().as_str())).count() as u32,
+            messages: self.core.messages(room) as u32,
+        };
+        self.rooms.iter().map(room).collect()
+    }
+
+    fn status(&mut self, tasks: bool) -> Status {
+        let now = Instant::now();
+        let dht = &mut self.swarm.behaviour_mut().dht;
+        let dht_peers = dht.kbuckets().map(|bucket| bucket.num_entries() as u32).sum();
+        let entries = dht.kbuckets().flat_map(|bucket| bucket.iter().map(|e| e.node.value.len()).collect::<Vec<_>>());
+        let fullest = entries.max().unwrap_or(0) as u64;
+        let dht_mode = match self.swarm.behaviour().dht.mode() {
+            kad::Mode::Client => "client",
+            kad::Mode::Server => "server",
+        };
+        let local = *self.swarm.local_peer_id();
+        Status {
+            peer: local.to_base58(),
+            nick: self.nick.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            board: self.board.name.into(),
+            stage: self.stage,
+            why: self.why.clone(),
+            uptime_s: self.started.elapsed().as_secs(),
+            listening: self.listening.iter().map(|a| format!("{a}/p2p/{local}")).collect(),
+            peers: self.peers.connected_count() as u32,
+            rooms: self.rooms.iter().map(|room| room.as_str().to_owned()).collect(),
+            dht_mode: dht_mode.into(),
+            dht_peers,
+            bootstrap: self.bootstrap.describe(now),
+            clock_known: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .is_ok_and(|d| d.as_millis() as u64 >= build_unix_ms()),
+            counters: self.counters(fullest),
+            tasks: if tasks { self.task_list() } else { Vec::new() },
+            queues: if tasks { self.queues() } else { Vec::new() },
+        }
+    }
+
+    fn task_list(&self) -> Vec<Task> {
+        let what = |name: &str| TASKS.iter().find(|(n, _)| *n == name).map_or("", |(_, what)| what);
+        let running = self.executor.tasks().into_iter();
+        let mut tasks: Vec<Task> =
+            running.map(|(name, count)| Task { name: name.into(), count, what: what(name).into() }).collect();
+        if self.disk.is_some() {
+            let what = "the only thread that writes to the card; reads disk writes".into();
+            tasks.push(Task { name: "disk".into(), count: 1, what });
+        }
+        tasks
+    }
+
+    fn limit_list(&self) -> Vec<Limit> {
+        let used = |name: &str| -> Option<u64> {
+            Some(match name {
+                "rooms_max" => self.rooms.len() as u64,
+                "peers_high" | "peers_low" => self.peers.connected_count() as u64,
+                "connections_max" => u64::from(self.swarm.network_info().connection_counters().num_established()),
+                "connections_inbound_max" => {
+                    u64::from(self.swarm.network_info().connection_counters().num_established_incoming())
+                }
+                "connections_outbound_max" => {
+                    u64::from(self.swarm.network_info().connection_counters().num_established_outgoing())
+                }
+                "remembered_peers_max" => self.remembered.list().len() as u64,
+                "history_messages_max" => self.rooms.iter().map(|room| self.core.messages(room) as u64).sum(),
+                _ => return None,
+            })
+        };
+        let limit = |name: &str, value: u64, what: &str| Limit {
+            name: name.into(),
+            value,
+            what: what.into(),
+            used: used(name),
+            hits: None,
+        };
+        let board = self.board.limits_list().map(|(name, value, what)| limit(name, value, what));
+        let protocol = [
+            ("text_bytes_max", bounds::TEXT_BYTES_MAX, "bytes of one line; the same on every board"),
+            ("nick_bytes_max", bounds::NICK_BYTES_MAX, "bytes of a nickname; the same on every board"),
+            ("room_bytes_max", bounds::ROOM_BYTES_MAX, "bytes of a room's name; the same on every board"),
+            ("kind_bytes_max", bounds::KIND_BYTES_MAX, "bytes of a record's kind; the same on every board"),
+            ("record_bytes_max", bounds::RECORD_BYTES_MAX, "bytes of a record; the same on every board"),
+            ("outbox_max", super::state::OUTBOX_MAX, "lines kept while nobody is in their room"),
+            ("bootstrap_max", super::bootstrap::BOOTSTRAP_MAX, "bootstrap nodes"),
+            ("known_peers_max", super::peers::KNOWN_PEERS_MAX, "peers whose addresses are kept"),
+        ];
+        board.chain(protocol.into_iter().map(|(name, value, what)| limit(name, value as u64, what))).collect()
+    }
+}
+
+/// A nickname that fits the wire.
+pub(super) fn check_nick(nick: &str) -> Result<(), Refused> {
+    crate::chat::verdict::check_nick(nick).map_err(refuse)
+}

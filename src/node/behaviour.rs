@@ -1,0 +1,26 @@
+//! The libp2p behaviours of a node, composed.
+
+use crate::net::mdns;
+use libp2p::{
+    connection_limits, identify, kad, ping,
+    swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
+};
+
+/// Every protocol a node speaks. The order matters: limits refuse first, and gossip comes last, for it must not hear
+/// of a connection that another refuses afterwards.
+#[derive(NetworkBehaviour)]
+#[behaviour(prelude = "libp2p::swarm::derive_prelude")]
+pub struct Behaviour {
+    /// How many connections.
+    pub limits: connection_limits::Behaviour,
+    /// Peers on the local network.
+    pub mdns: Toggle<mdns::Behaviour>,
+    /// Who a peer is and where it listens.
+    pub identify: identify::Behaviour,
+    /// Whether a link is alive.
+    pub ping: ping::Behaviour,
+    /// The distributed hash table.
+    pub dht: kad::Behaviour<kad::store::MemoryStore>,
+    /// The rooms.
+    pub gossip: super::gossip::Behaviour,
+}

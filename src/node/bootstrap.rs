@@ -1,0 +1,172 @@
+//! Bootstrap nodes: dialled until they answer, for ever, with back-off and jitter.
+//!
+//! libp2p's DHT never seeds itself again when its first dials failed; this is what does.
+
+use super::peers::{backoff, peer_of};
+use libp2p::{Multiaddr, PeerId, swarm::ConnectionId};
+use std::time::{Duration, Instant};
+
+/// Bootstrap nodes one node is given at most.
+pub const BOOTSTRAP_MAX: usize = 16;
+/// First wait after a failed dial of a bootstrap node. It doubles with each failure.
+pub const BOOTSTRAP_BACKOFF_MS: u64 = 1_000;
+/// Longest wait between dials of one bootstrap node: after its return nobody waits longer.
+pub const BOOTSTRAP_BACKOFF_MAX_MS: u64 = 30_000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Waiting { until: Instant },
+    Dialling { connection: Option<ConnectionId> },
+    Connected,
+}
+
+/// One bootstrap node.
+#[derive(Debug)]
+pub struct Entry {
+    /// The address as given.
+    pub address: Multiaddr,
+    /// Its peer id, as given or as learned on the first connection.
+    pub peer: Option<PeerId>,
+    state: State,
+    failures: u32,
+    last_error: String,
+}
+
+/// The bootstrap nodes.
+#[derive(Debug, Default)]
+pub struct Bootstrap {
+    entries: Vec<Entry>,
+}
+
+impl Bootstrap {
+    /// The nodes as given; those past [`BOOTSTRAP_MAX`] are left out (the caller has refused them already).
+    pub fn new(addresses: &[Multiaddr], now: Instant) -> Self {
+        let entry = |address: &Multiaddr| Entry {
+            address: address.clone(),
+            peer: peer_of(address),
+            state: State::Waiting { until: now },
+            failures: 0,
+            last_error: String::new(),
+        };
+        Bootstrap { entries: addresses.iter().take(BOOTSTRAP_MAX).map(entry).collect() }
+    }
+
+    /// Whether any were given.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether this peer is one of them.
+    pub fn contains(&self, peer: &PeerId) -> bool {
+        self.entries.iter().any(|e| e.peer.as_ref() == Some(peer))
+    }
+
+    /// Their peer ids, as far as known.
+    pub fn peers(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.entries.iter().filter_map(|e| e.peer)
+    }
+
+    /// The entries to dial now, by index; each is then being dialled.
+    pub fn due(&mut self, now: Instant) -> Vec<(usize, Multiaddr, Option<PeerId>)> {
+        let mut due = Vec::new();
+        for (at, entry) in self.entries.iter_mut().enumerate() {
+            if matches!(entry.state, State::Waiting { until } if until <= now) {
+                entry.state = State::Dialling { connection: None };
+                due.push((at, entry.address.clone(), entry.peer));
+            }
+        }
+        due
+    }
+
+    /// The next time one is due.
+    pub fn next_due(&self) -> Option<Instant> {
+        let waiting = self.entries.iter().filter_map(|e| match e.state {
+            State::Waiting { until } => Some(until),
+            _ => None,
+        });
+        waiting.min()
+    }
+
+    /// A dial of entry `at` is under way.
+    pub fn on_dialling(&mut self, at: usize, connection: ConnectionId) {
+        if let Some(entry) = self.entries.get_mut(at) {
+            entry.state = State::Dialling { connection: Some(connection) };
+        }
+    }
+
+    /// A connection stands. True if it is to a bootstrap node.
+    pub fn on_connected(&mut self, peer: PeerId, connection: ConnectionId) -> bool {
+        let mut ours = false;
+        for entry in &mut self.entries {
+            if entry.peer == Some(peer) || entry.state == (State::Dialling { connection: Some(connection) }) {
+                entry.peer = Some(peer);
+                entry.state = State::Connected;
+                entry.failures = 0;
+                ours = true;
+            }
+        }
+        ours
+    }
+
+    /// The last connection to a peer is gone.
+    pub fn on_disconnected(&mut self, peer: &PeerId, now: Instant) {
+        for entry in self.entries.iter_mut().filter(|e| e.peer.as_ref() == Some(peer)) {
+            let wait = backoff(BOOTSTRAP_BACKOFF_MS, BOOTSTRAP_BACKOFF_MAX_MS, entry.failures);
+            entry.state = State::Waiting { until: now + wait };
+        }
+    }
+
+    /// A dial of entry `at` could not even begin.
+    pub fn on_refused(&mut self, at: usize, error: &str, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(at) {
+            Self::fail(entry, error, now);
+        }
+    }
+
+    /// A dial failed.
+    pub fn on_dial_failed(&mut self, connection: ConnectionId, error: &str, now: Instant) {
+        let dialled = State::Dialling { connection: Some(connection) };
+        for entry in self.entries.iter_mut().filter(|e| e.state == dialled) {
+            Self::fail(entry, error, now);
+        }
+    }
+
+    fn fail(entry: &mut Entry, error: &str, now: Instant) {
+        entry.failures = entry.failures.saturating_add(1);
+        entry.last_error = error.chars().take(160).collect();
+        let wait = backoff(BOOTSTRAP_BACKOFF_MS, BOOTSTRAP_BACKOFF_MAX_MS, entry.failures);
+        entry.state = State::Waiting { until: now + wait };
+    }
+
+    /// The network changed: dial those not connected at once.
+    pub fn retry_all(&mut self, now: Instant) {
+        for entry in &mut self.entries {
+            if let State::Waiting { until } = &mut entry.state {
+                *until = now;
+            }
+        }
+    }
+
+    /// Each node with its state in words.
+    pub fn describe(&self, now: Instant) -> Vec<String> {
+        let words = |entry: &Entry| match entry.state {
+            State::Connected => format!("{}: connected", entry.address),
+            State::Dialling { .. } => format!("{}: dialling", entry.address),
+            State::Waiting { until } if entry.failures == 0 => {
+                format!("{}: dialling in {} s", entry.address, seconds(until, now))
+            }
+            State::Waiting { until } => format!(
+                "{}: {} failed dials in a row, again in {} s ({})",
+                entry.address,
+                entry.failures,
+                seconds(until, now),
+                entry.last_error
+            ),
+        };
+        self.entries.iter().map(words).collect()
+    }
+}
+
+fn seconds(until: Instant, now: Instant) -> u64 {
+    until.saturating_duration_since(now).max(Duration::from_millis(1)).as_millis().div_ceil(1000) as u64
+}

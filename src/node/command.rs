@@ -1,0 +1,247 @@
+//! What the user asks of the node, and what it answers: the same values for the library, the interactive chat
+//! and the control socket.
+
+use super::event::{Event, MessageEvent, Stage};
+use serde::{Deserialize, Serialize};
+
+/// A request to the node. Deserialises from one JSON object with the key `command`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Command {
+    /// Publish a line of chat.
+    Send {
+        /// The room; the node's first room if absent.
+        #[serde(default)]
+        room: Option<String>,
+        /// The line, up to `TEXT_BYTES_MAX` bytes.
+        text: String,
+    },
+    /// Publish a record.
+    Record {
+        /// The room; the node's first room if absent.
+        #[serde(default)]
+        room: Option<String>,
+        /// What the payload is, up to `KIND_BYTES_MAX` bytes.
+        kind: String,
+        /// The payload in hex, up to `RECORD_BYTES_MAX` bytes.
+        data: String,
+    },
+    /// Join a room.
+    Join {
+        /// The room's name.
+        room: String,
+    },
+    /// Leave a room.
+    Leave {
+        /// The room's name.
+        room: String,
+    },
+    /// Change the nickname.
+    Nick {
+        /// The new nickname, up to `NICK_BYTES_MAX` bytes.
+        nick: String,
+    },
+    /// Dial a multiaddr.
+    Dial {
+        /// The multiaddr.
+        address: String,
+    },
+    /// The last messages of a room, oldest first.
+    History {
+        /// The room; the node's first room if absent.
+        #[serde(default)]
+        room: Option<String>,
+        /// How many at most.
+        count: u32,
+    },
+    /// Connected peers.
+    Peers {},
+    /// Joined rooms.
+    Rooms {},
+    /// The state of the node.
+    Status {
+        /// Also every task and queue.
+        #[serde(default)]
+        tasks: bool,
+    },
+    /// The limits in force and how near they are.
+    Limits {},
+}
+
+/// What the node answers when it did as asked. Serialises untagged: its fields stand beside `"ok":true`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To `send` and `record`.
+    Sent(Sent),
+    /// To `history`.
+    History {
+        /// Messages and records, oldest first.
+        history: Vec<Event>,
+    },
+    /// To `peers`.
+    Peers {
+        /// One entry a connected peer.
+        peers: Vec<Peer>,
+    },
+    /// To `rooms`.
+    Rooms {
+        /// One entry a joined room.
+        rooms: Vec<Room>,
+    },
+    /// To `limits`.
+    Limits {
+        /// One entry a limit.
+        limits: Vec<Limit>,
+    },
+    /// To `status`.
+    Status(Box<Status>),
+    /// To everything else.
+    Done {},
+}
+
+/// A message was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Message id: lower-case hex of `from ‖ stamp`.
+    pub id: String,
+    /// Peers in the room it was handed to.
+    pub peers: u32,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The peer id (base58).
+    pub peer: String,
+    /// The last nickname heard from it; may be empty.
+    pub nick: String,
+    /// Remote multiaddr of its newest connection.
+    pub address: String,
+    /// Whether we dialled (else it did).
+    pub outbound: bool,
+    /// Rooms of ours it is in.
+    pub rooms: Vec<String>,
+    /// Agent version from identify.
+    pub agent: String,
+    /// Last ping round trip in microseconds.
+    pub rtt_us: Option<u64>,
+}
+
+/// A joined room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// The room's name.
+    pub room: String,
+    /// Connected peers that are in it.
+    pub peers: u32,
+    /// Peers in our gossipsub mesh for it.
+    pub mesh: u32,
+    /// Messages kept.
+    pub messages: u32,
+}
+
+/// A limit in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The limit's name, as in the board file or `wire::bounds`.
+    pub name: String,
+    /// Its value.
+    pub value: u64,
+    /// What it bounds, in words.
+    pub what: String,
+    /// What is used now, where that is known.
+    pub used: Option<u64>,
+    /// How often it was hit since the start, where that is counted.
+    pub hits: Option<u64>,
+}
+
+/// The state of the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Our peer id (base58).
+    pub peer: String,
+    /// Our nickname.
+    pub nick: String,
+    /// Program version.
+    pub version: String,
+    /// The board in force.
+    pub board: String,
+    /// Lifecycle stage.
+    pub stage: Stage,
+    /// Why it stands there, in a sentence.
+    pub why: String,
+    /// Seconds since start.
+    pub uptime_s: u64,
+    /// Addresses we listen on.
+    pub listening: Vec<String>,
+    /// Connected peers.
+    pub peers: u32,
+    /// Joined rooms.
+    pub rooms: Vec<String>,
+    /// DHT: `client` or `server`.
+    pub dht_mode: String,
+    /// DHT: peers in the routing table.
+    pub dht_peers: u32,
+    /// Bootstrap nodes: address and state in words.
+    pub bootstrap: Vec<String>,
+    /// Whether the wall clock is known (not earlier than the build).
+    pub clock_known: bool,
+    /// Dropped and refused inputs by name.
+    pub counters: Vec<Counter>,
+    /// Tasks, when asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<Task>,
+    /// Queues, when asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<Queue>,
+}
+
+/// A counter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// What is counted.
+    pub name: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// A task or thread that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its name, such as `node`, `connection`, `disk`.
+    pub name: String,
+    /// How many of them run now.
+    pub count: u32,
+    /// What it is for, in words, with the queues it reads and fills.
+    pub what: String,
+}
+
+/// A bounded queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Its name, such as `commands`.
+    pub name: String,
+    /// The task that fills it.
+    pub from: String,
+    /// The task that empties it.
+    pub to: String,
+    /// What happens when it is full: `wait`, `drop-oldest` or `refuse`.
+    pub overflow: String,
+    /// Items in it now.
+    pub length: u32,
+    /// Items it can hold.
+    pub capacity: u32,
+    /// Most items it ever held.
+    pub high_water: u32,
+    /// Items dropped or refused.
+    pub drops: u64,
+}
+
+/// A line of history or an event, for readers that want only messages.
+pub fn as_message(event: &Event) -> Option<&MessageEvent> {
+    match event {
+        Event::Message(message) => Some(message),
+        _ => None,
+    }
+}

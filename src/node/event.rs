@@ -1,0 +1,124 @@
+//! What the node tells its readers: the same values for the library, the interactive chat and the control socket.
+
+use serde::{Deserialize, Serialize};
+
+/// How a peer or an address was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FoundBy {
+    /// By multicast DNS on the local network.
+    Mdns,
+    /// In the distributed hash table.
+    Dht,
+    /// Named as a bootstrap node.
+    Bootstrap,
+    /// Connected in an earlier run.
+    Remembered,
+}
+
+/// Where the node stands between its start and a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Nobody is connected; looking for neighbours.
+    Join,
+    /// Neighbours are connected; nobody yet in one of our rooms.
+    Connect,
+    /// Somebody shares a room with us: messages travel.
+    Exchange,
+}
+
+/// One line of chat, as shown and stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageEvent {
+    /// The room's name.
+    pub room: String,
+    /// Message id: lower-case hex of `from ‖ stamp`.
+    pub id: String,
+    /// The author's peer id (base58).
+    pub from: String,
+    /// The author's nickname, sanitised; may be empty.
+    pub nick: String,
+    /// The text, sanitised.
+    pub text: String,
+    /// Hybrid logical clock, in ms.
+    pub stamp: u64,
+    /// RFC 3339 time when the author's clock was known, else null.
+    pub time: Option<String>,
+}
+
+/// One record of a program, as received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordEvent {
+    /// The room's name.
+    pub room: String,
+    /// Message id: lower-case hex of `from ‖ stamp`.
+    pub id: String,
+    /// The author's peer id (base58).
+    pub from: String,
+    /// What the payload is, such as `ledger/block`.
+    pub kind: String,
+    /// The payload, in lower-case hex.
+    pub data: String,
+    /// Hybrid logical clock, in ms.
+    pub stamp: u64,
+    /// RFC 3339 time when the author's clock was known, else null.
+    pub time: Option<String>,
+}
+
+/// What happened. Serialises as one flat JSON object with the key `event`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// A line of chat arrived (or is our own).
+    Message(MessageEvent),
+    /// A record arrived (or is our own).
+    Record(RecordEvent),
+    /// A peer or address was found.
+    Discovered {
+        /// The peer id (base58), if known.
+        peer: Option<String>,
+        /// A multiaddr, if known.
+        address: Option<String>,
+        /// How it was found.
+        by: FoundBy,
+    },
+    /// The first connection to a peer stands.
+    Connected {
+        /// The peer id (base58).
+        peer: String,
+        /// The remote multiaddr.
+        address: String,
+    },
+    /// The last connection to a peer is gone.
+    Disconnected {
+        /// The peer id (base58).
+        peer: String,
+    },
+    /// A peer is in a room of ours.
+    Joined {
+        /// The peer id (base58).
+        peer: String,
+        /// The room's name.
+        room: String,
+    },
+    /// A peer left a room of ours.
+    Left {
+        /// The peer id (base58).
+        peer: String,
+        /// The room's name.
+        room: String,
+    },
+    /// The lifecycle moved.
+    Stage {
+        /// The new stage.
+        stage: Stage,
+        /// Why, in a sentence.
+        why: String,
+    },
+    /// This reader was too slow.
+    Missed {
+        /// Events lost since the last one read.
+        count: u64,
+    },
+}

@@ -1,0 +1,272 @@
+//! gossipsub made fit for boards that sleep, move and come back.
+//!
+//! Two faults of libp2p-gossipsub 0.50.1 are mended here, from the outside:
+//!
+//! - Its heartbeat resets a timer and returns without polling it again, so on a quiet node it never runs a second
+//!   time. Here a timer of our own drives it: each second while something happens, ten seconds in a quiet room.
+//! - It announces subscriptions only on a peer's first connection, so a peer that comes back with the same key while
+//!   its old connection still stands is never heard again (rust-libp2p issue 5097). Here gossipsub is shown one
+//!   connection a peer, the newest; the ones before it are closed. When both sides dialled at once, both keep the
+//!   connection that the higher peer id dialled.
+
+use futures::FutureExt;
+use libp2p::{
+    Multiaddr, PeerId,
+    core::{ConnectedPoint, Endpoint, transport::PortUse},
+    gossipsub,
+    multiaddr::Protocol,
+    swarm::{
+        CloseConnection, ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler,
+        THandlerInEvent, THandlerOutEvent, ToSwarm, behaviour::ConnectionEstablished,
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+/// How often gossipsub's heartbeat runs while something happens. Source: go-libp2p default.
+pub const HEARTBEAT_BUSY_MS: u64 = 1_000;
+/// How often it runs in a quiet room: a board's wake-ups cost energy. Guess, a tenth of the default.
+pub const HEARTBEAT_QUIET_MS: u64 = 10_000;
+/// How long the pace stays busy after the last thing that happened. Guess: five heartbeats.
+pub const BUSY_MS: u64 = 5_000;
+/// Two connections in opposite directions that come within this time are one meeting of two dials. Twice the time a
+/// handshake may take: over a bad link the second one stands that much later, and on each side at another moment.
+pub const CROSSED_DIALS_MS: u64 = 10_000;
+/// Two connections in one direction that come within this time are one dial that tried several addresses: the dialler
+/// takes the first and drops the others, of which one may just have been established here. Guess: a slow round trip.
+pub const RACED_DIALS_MS: u64 = 1_000;
+/// How long a connection that gave way to a newer one stays open for what is under way on it. Guess: a lost packet is
+/// sent again three times. Within [`BUSY_MS`], so that the tick that ends it is a busy one.
+pub const REPLACED_LINGER_MS: u64 = 4_000;
+
+/// Peers a node wants in the mesh of a room, at least. Source: gossipsub specification, D_lo.
+pub const GOSSIP_MESH_LOW: usize = 5;
+
+type Inner = gossipsub::Behaviour<gossipsub::IdentityTransform, gossipsub::MaxCountSubscriptionFilter<TopicBounds>>;
+
+/// Which topics a remote may subscribe to: any, if the name is short enough to be remembered.
+#[derive(Debug, Clone, Copy)]
+pub struct TopicBounds {
+    /// Longest topic in bytes.
+    pub topic_bytes_max: usize,
+}
+
+impl gossipsub::TopicSubscriptionFilter for TopicBounds {
+    fn can_subscribe(&mut self, topic: &gossipsub::TopicHash) -> bool {
+        topic.as_str().len() <= self.topic_bytes_max
+    }
+}
+
+/// Why a second connection of a peer was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Superfluous {
+    /// The connection that the higher peer id dialled stands already.
+    #[error("both sides dialled at once and the other connection stands")]
+    Crossed,
+    /// Another one in the same direction was a moment earlier.
+    #[error("another address of the same dial was a moment earlier")]
+    Raced,
+}
+
+struct Active {
+    connection: ConnectionId,
+    endpoint: ConnectedPoint,
+    since: Instant,
+}
+
+/// gossipsub with a heartbeat that never sleeps for good and one connection a peer.
+pub struct Behaviour {
+    inner: Inner,
+    local: PeerId,
+    active: BTreeMap<PeerId, Active>,
+    /// Connections gossipsub was told are closed although they still stand.
+    detached: BTreeSet<ConnectionId>,
+    /// Connections that gave way, oldest first, and when they are to be closed.
+    closing: VecDeque<(Instant, PeerId, ConnectionId)>,
+    tick: smol::Timer,
+    busy_until: Instant,
+    heartbeats: u64,
+    replaced: u64,
+}
+
+impl Behaviour {
+    /// Wraps a configured gossipsub behaviour.
+    pub fn new(inner: Inner, local: PeerId) -> Self {
+        let now = Instant::now();
+        Behaviour {
+            inner,
+            local,
+            active: BTreeMap::new(),
+            detached: BTreeSet::new(),
+            closing: VecDeque::new(),
+            tick: smol::Timer::after(Duration::from_millis(HEARTBEAT_BUSY_MS)),
+            busy_until: now + Duration::from_millis(BUSY_MS),
+            heartbeats: 0,
+            replaced: 0,
+        }
+    }
+
+    /// gossipsub itself, to publish, subscribe and ask. Whoever calls this makes the pace busy.
+    pub fn inner_mut(&mut self) -> &mut Inner {
+        self.on_activity();
+        &mut self.inner
+    }
+
+    /// gossipsub itself, to ask.
+    pub fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// Ticks of the heartbeat's clock since the start.
+    pub fn heartbeats(&self) -> u64 {
+        self.heartbeats
+    }
+
+    /// Connections that gave way to a newer one of the same peer.
+    pub fn replaced(&self) -> u64 {
+        self.replaced
+    }
+
+    fn on_activity(&mut self) {
+        let now = Instant::now();
+        let was_quiet = self.busy_until <= now;
+        self.busy_until = now + Duration::from_millis(BUSY_MS);
+        if was_quiet {
+            self.tick = smol::Timer::after(Duration::from_millis(HEARTBEAT_BUSY_MS));
+        }
+    }
+
+    /// Whether a mesh could be fuller than it is: then the pace stays busy.
+    fn mesh_wants_peers(&self) -> bool {
+        let low = GOSSIP_MESH_LOW;
+        self.inner.topics().any(|topic| {
+            let in_mesh = self.inner.mesh_peers(topic).count();
+            in_mesh < low && self.inner.all_peers().filter(|(_, topics)| topics.contains(&topic)).count() > in_mesh
+        })
+    }
+
+    /// Decides which of two connections of one peer lives on; called before the new one's handler is made.
+    fn on_handler_wanted(&mut self, peer: PeerId, dialer: bool, remote: &Multiaddr) -> Result<(), ConnectionDenied> {
+        self.on_activity();
+        let Some(old) = self.active.get(&peer) else { return Ok(()) };
+        if old.endpoint.is_dialer() == dialer && old.since.elapsed() < Duration::from_millis(RACED_DIALS_MS) {
+            return Err(ConnectionDenied::new(Superfluous::Raced));
+        }
+        let crossed = old.endpoint.is_dialer() != dialer
+            && old.since.elapsed() < Duration::from_millis(CROSSED_DIALS_MS)
+            && !has_moved(old.endpoint.get_remote_address(), remote)
+            && dialer != (self.local > peer);
+        if crossed {
+            return Err(ConnectionDenied::new(Superfluous::Crossed));
+        }
+        let Some(old) = self.active.remove(&peer) else { return Ok(()) };
+        self.inner.on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
+            peer_id: peer,
+            connection_id: old.connection,
+            endpoint: &old.endpoint,
+            cause: None,
+            remaining_established: 0,
+        }));
+        self.detached.insert(old.connection);
+        let due = Instant::now() + Duration::from_millis(REPLACED_LINGER_MS);
+        self.closing.push_back((due, peer, old.connection));
+        self.replaced += 1;
+        Ok(())
+    }
+
+    fn on_established(&mut self, event: ConnectionEstablished<'_>) {
+        let (connection, endpoint) = (event.connection_id, event.endpoint.clone());
+        self.active.insert(event.peer_id, Active { connection, endpoint, since: Instant::now() });
+        let first = ConnectionEstablished { other_established: 0, ..event };
+        self.inner.on_swarm_event(FromSwarm::ConnectionEstablished(first));
+    }
+
+    fn on_closed(&mut self, event: ConnectionClosed<'_>) {
+        self.on_activity();
+        if self.detached.remove(&event.connection_id) {
+            return; // gossipsub was told when the newer one came.
+        }
+        self.active.remove(&event.peer_id);
+        let last = ConnectionClosed { remaining_established: 0, ..event };
+        self.inner.on_swarm_event(FromSwarm::ConnectionClosed(last));
+    }
+}
+
+/// Whether a peer that was at one address and is at another has another address, not only another family of them.
+fn has_moved(old: &Multiaddr, new: &Multiaddr) -> bool {
+    match (old.iter().next(), new.iter().next()) {
+        (Some(Protocol::Ip4(old)), Some(Protocol::Ip4(new))) => old != new,
+        (Some(Protocol::Ip6(old)), Some(Protocol::Ip6(new))) => old != new,
+        _ => false,
+    }
+}
+
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = THandler<Inner>;
+    type ToSwarm = gossipsub::Event;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        local: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.on_handler_wanted(peer, false, remote)?;
+        self.inner.handle_established_inbound_connection(connection, peer, local, remote)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        address: &Multiaddr,
+        role: Endpoint,
+        port_use: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.on_handler_wanted(peer, true, address)?;
+        self.inner.handle_established_outbound_connection(connection, peer, address, role, port_use)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(event) => self.on_established(event),
+            FromSwarm::ConnectionClosed(event) => self.on_closed(event),
+            event => self.inner.on_swarm_event(event),
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
+        self.on_activity();
+        self.inner.on_connection_handler_event(peer, connection, event);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        loop {
+            if let Some(&(due, peer_id, connection)) = self.closing.front()
+                && due <= Instant::now()
+            {
+                self.closing.pop_front();
+                return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(connection) });
+            }
+            // gossipsub's only wakers are its two timers. They are polled without one: our tick decides. The second
+            // poll hands out what a heartbeat in the first one pushed.
+            let mut quiet = Context::from_waker(Waker::noop());
+            for _ in 0..2 {
+                if let Poll::Ready(event) = self.inner.poll(&mut quiet) {
+                    return Poll::Ready(event);
+                }
+            }
+            if self.tick.poll_unpin(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.heartbeats += 1;
+            let busy = self.busy_until > Instant::now() || self.mesh_wants_peers();
+            let pace = if busy { HEARTBEAT_BUSY_MS } else { HEARTBEAT_QUIET_MS };
+            self.tick = smol::Timer::after(Duration::from_millis(pace));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Hearing: what each protocol reports.
+
+use super::{
+    behaviour::BehaviourEvent,
+    event::{Event, FoundBy},
+    meet::PING_FAILURES_MAX,
+    peers::{is_loopback, without_peer},
+    state::Node,
+};
+use crate::net::mdns;
+use libp2p::{
+    Multiaddr, PeerId, gossipsub, identify,
+    kad::{self, GetProvidersOk, InboundRequest, QueryResult, store::RecordStore},
+    multiaddr::Protocol,
+    ping,
+};
+use std::time::Instant;
+
+/// Peers taken from one look-up of a room. Source: go-libp2p discovery's limit of 100; a board needs fewer.
+pub const PROVIDERS_PER_LOOKUP_MAX: usize = 32;
+/// Characters of an agent's name kept. Guess: the longest in use has 60.
+const AGENT_CHARS_MAX: usize = 64;
+
+/// Whether a stranger's address is one to dial: IP and TCP. Names are resolved only for addresses the user gave, for
+/// each costs look-ups and may lead anywhere.
+fn is_tcp(address: &Multiaddr) -> bool {
+    let mut parts = address.iter().skip_while(|part| matches!(part, Protocol::Ip6zone(_)));
+    matches!(parts.next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)))
+        && matches!(parts.next(), Some(Protocol::Tcp(_)))
+        && matches!(parts.next(), None | Some(Protocol::P2p(_)))
+}
+
+impl Node {
+    /// Something one protocol reports.
+    pub(super) fn on_behaviour_event(&mut self, event: BehaviourEvent) {
+        let now = Instant::now();
+        match event {
+            BehaviourEvent::Mdns(event) => self.on_mdns(event, now),
+            BehaviourEvent::Identify(event) => self.on_identify(event, now),
+            BehaviourEvent::Ping(event) => self.on_ping(event),
+            BehaviourEvent::Dht(event) => self.on_dht(event, now),
+            BehaviourEvent::Gossip(event) => self.on_gossip(event),
+            BehaviourEvent::Limits(never) => match never {},
+        }
+    }
+
+    fn on_mdns(&mut self, event: mdns::Event, now: Instant) {
+        match event {
+            mdns::Event::Discovered(found) => {
+                for (peer, address) in found {
+                    self.on_found(peer, address, FoundBy::Mdns, now);
+                }
+            }
+            mdns::Event::Expired(gone) => {
+                // A peer that moved expires at its former address only.
+                let mdns = self.swarm.behaviour().mdns.as_ref();
+                let is_gone = |peer: &PeerId| mdns.is_none_or(|it| it.addresses_of(peer).is_empty());
+                let gone: Vec<PeerId> = gone.into_iter().map(|(peer, _)| peer).filter(is_gone).collect();
+                gone.iter().for_each(|peer| self.peers.on_expired(peer));
+            }
+        }
+    }
+
+    /// A peer was found at an address.
+    pub(super) fn on_found(&mut self, peer: PeerId, address: Multiaddr, by: FoundBy, now: Instant) {
+        if self.peers.note(peer, address.clone(), by, now) {
+            let (peer, address) = (Some(peer.to_base58()), Some(without_peer(address).to_string()));
+            self.emit(Event::Discovered { peer, address, by });
+        }
+    }
+
+    fn on_identify(&mut self, event: identify::Event, now: Instant) {
+        let identify::Event::Received { peer_id, info, .. } = event else { return };
+        let Some(connected) = self.peers.connected_mut(&peer_id) else { return };
+        connected.agent =
+            crate::chat::sanitize::text(&info.agent_version).to_string().chars().take(AGENT_CHARS_MAX).collect();
+        let remote_here = is_loopback(&connected.address);
+        let mut addresses: Vec<Multiaddr> = Vec::new();
+        if connected.outbound {
+            addresses.push(without_peer(connected.address.clone()));
+        }
+        let told = info.listen_addrs.into_iter().filter(is_tcp).map(without_peer);
+        addresses.extend(told.filter(|a| remote_here || !is_loopback(a)));
+        addresses.truncate(usize::from(self.board.limits.addresses_per_peer_max));
+        for address in addresses.iter().rev() {
+            self.peers.note(peer_id, address.clone(), self.found_by(&peer_id), now);
+        }
+        let dht_protocols = self.swarm.behaviour().dht.protocol_names();
+        if !info.protocols.iter().any(|p| dht_protocols.contains(p)) {
+            return;
+        }
+        // Verified by the connection it came on, bounded, and never by the DHT itself.
+        let dht = &mut self.swarm.behaviour_mut().dht;
+        dht.remove_peer(&peer_id);
+        for address in addresses {
+            dht.add_address(&peer_id, address);
+        }
+        if self.dht_servers.insert(peer_id) {
+            if let Err(error) = dht.bootstrap() {
+                log::debug!("joining the DHT: {error}");
+            }
+            self.rendezvous.on_server(now);
+        }
+    }
+
+    fn found_by(&self, peer: &PeerId) -> FoundBy {
+        if self.bootstrap.contains(peer) { FoundBy::Bootstrap } else { FoundBy::Remembered }
+    }
+
+    fn on_ping(&mut self, event: ping::Event) {
+        let Some(connected) = self.peers.connected_mut(&event.peer) else { return };
+        match event.result {
+            Ok(rtt) => {
+                connected.rtt = Some(rtt);
+                connected.ping_failures = 0;
+                connected.adrift = false;
+            }
+            Err(ping::Failure::Unsupported) => {}
+            Err(error) => {
+                connected.ping_failures += 1;
+                log::debug!("ping of {}: {error}", event.peer);
+                if connected.ping_failures >= PING_FAILURES_MAX {
+                    self.count("connections closed: no answer to pings");
+                    self.swarm.close_connection(event.connection);
+                }
+            }
+        }
+    }
+
+    fn on_dht(&mut self, event: kad::Event, now: Instant) {
+        match event {
+            kad::Event::OutboundQueryProgressed { result: QueryResult::GetProviders(Ok(found)), .. } => {
+                let GetProvidersOk::FoundProviders { providers, .. } = found else { return };
+                for peer in providers.into_iter().take(PROVIDERS_PER_LOOKUP_MAX) {
+                    self.on_provider(peer, now);
+                }
+            }
+            kad::Event::InboundRequest { request: InboundRequest::AddProvider { record: Some(mut record) } } => {
+                record.addresses.retain(is_tcp);
+                record.addresses.truncate(usize::from(self.board.limits.addresses_per_peer_max));
+                if self.swarm.behaviour_mut().dht.store_mut().add_provider(record).is_err() {
+                    self.count("provider records refused: the store is full");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Somebody is in a room of ours. The DHT knows its addresses while the query lasts, so it is dialled now.
+    fn on_provider(&mut self, peer: PeerId, now: Instant) {
+        if peer == *self.swarm.local_peer_id() || self.peers.connected(&peer).is_some() {
+            return;
+        }
+        let new = self.peers.addresses(&peer).is_empty();
+        self.peers.note_wanted(peer, now);
+        if new {
+            self.emit(Event::Discovered { peer: Some(peer.to_base58()), address: None, by: FoundBy::Dht });
+        }
+    }
+
+    fn on_gossip(&mut self, event: gossipsub::Event) {
+        match event {
+            gossipsub::Event::Message { propagation_source, message_id, message } => {
+                let acceptance = self.on_message(message);
+                let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
+                gossip.report_message_validation_result(&message_id, &propagation_source, acceptance);
+            }
+            gossipsub::Event::Subscribed { peer_id, topic } => {
+                if let Some(room) = self.room_of(&topic) {
+                    self.on_member(peer_id, &room);
+                }
+            }
+            gossipsub::Event::Unsubscribed { peer_id, topic } => self.on_member_left(peer_id, &topic),
+            gossipsub::Event::GossipsubNotSupported { peer_id } => log::debug!("{peer_id} knows no gossipsub"),
+            gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
+                self.count("slow peers");
+                log::warn!("{peer_id} is too slow, messages for it were dropped: {failed_messages:?}");
+            }
+        }
+    }
+}

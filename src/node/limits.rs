@@ -1,0 +1,241 @@
+//! Every limit of every libp2p part, set here and nowhere else, from the board. A default left alone is a bug.
+
+use super::gossip::{GOSSIP_MESH_LOW, TopicBounds};
+use crate::{base::board::Limits, wire::bounds};
+use libp2p::{
+    PeerId, StreamProtocol, connection_limits,
+    gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode},
+    identify,
+    identity::Keypair,
+    kad, ping, swarm,
+};
+use std::{
+    num::{NonZeroU8, NonZeroUsize},
+    time::Duration,
+};
+
+/// Bytes of one gossipsub RPC: a few frames with the fields that sign them, and control messages beside them. A larger
+/// one costs its sender the stream; other implementations put several messages into one.
+pub const GOSSIP_RPC_BYTES_MAX: usize = 24 * 1024;
+/// Bytes libp2p-gossipsub reads at once (asynchronous-codec 0.7, `INITIAL_CAPACITY`). Its check of an RPC's size looks
+/// at everything read and not yet decoded (0.50.1, `validate_rpc_limits`), so that an incomplete RPC and one such
+/// read behind it pass for one RPC. Above the limit it closes the stream, the sender does not notice, and nothing
+/// of its gossip is heard again until it reconnects. So the limit has to leave room for one read.
+pub const GOSSIP_READ_BYTES: usize = 8 * 1024;
+/// Bytes of control messages in one RPC. Source: libp2p-gossipsub default; 340 message ids in one IHAVE.
+pub const GOSSIP_CONTROL_BYTES_MAX: usize = 16 * 1024;
+/// Message ids in one IHAVE of ours, so that it fits a remote's limit for control messages.
+pub const GOSSIP_CONTROL_IDS_MAX: usize = 256;
+/// Topics one remote may subscribe to. Source: libp2p-gossipsub's handler keeps 100; a board keeps fewer.
+pub const GOSSIP_TOPICS_PER_PEER_MAX: usize = 32;
+/// Seconds gossipsub remembers a message id: as long as others offer it by IHAVE. Its cache has no bound but time, and
+/// each id costs some 250 bytes; the core remembers far more ids in less memory.
+pub const GOSSIP_DUPLICATE_S: u64 = 3;
+/// How long a message waits for a slow link before it is dropped. A Wi-Fi with 30 % loss stalls for seconds.
+pub const GOSSIP_QUEUE_S: u64 = 120;
+/// Milliseconds between gossipsub's own heartbeats at most: shorter than our tick, so that each tick runs one, and under
+/// load more, so that its cache of whole messages holds well under a second of them.
+pub const GOSSIP_HEARTBEAT_MS: u64 = 200;
+/// Milliseconds after which a connection without any use is closed; those in a room are kept by the mesh.
+pub const IDLE_CONNECTION_S: u64 = 60;
+/// Seconds between pings. A dead link is noticed after two of them.
+pub const PING_INTERVAL_S: u64 = 20;
+/// Seconds a ping may take.
+pub const PING_TIMEOUT_S: u64 = 10;
+/// Bytes of one DHT packet: 20 peers with a handful of addresses exceed libp2p's 16 KiB.
+pub const DHT_PACKET_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a value in the DHT: nobody stores values with us.
+pub const DHT_VALUE_BYTES_MAX: usize = 1024;
+/// Seconds a provider record lives. Source: go-libp2p-kad-dht, 48 h.
+pub const DHT_PROVIDER_TTL_S: u64 = 48 * 3600;
+/// Seconds after which provider records are announced again. Source: go-libp2p discovery, 7/8 of 3 h.
+pub const DHT_PROVIDE_INTERVAL_S: u64 = 9450;
+/// Seconds a DHT query may take. Source: libp2p-kad default.
+pub const DHT_QUERY_S: u64 = 60;
+/// Connections of one peer: the standing one, the one that replaces it, and one more in crossed dials.
+pub const CONNECTIONS_PER_PEER_MAX: u32 = 3;
+/// Inbound streams of one connection still negotiating their protocol.
+pub const NEGOTIATING_STREAMS_MAX: usize = 16;
+/// Addresses of one peer dialled at once.
+pub const DIAL_CONCURRENCY: u8 = 4;
+
+const _: () = assert!(GOSSIP_CONTROL_IDS_MAX * (bounds::PEER_ID_BYTES_MAX - 16 + 8) < GOSSIP_CONTROL_BYTES_MAX);
+const _: () = assert!(GOSSIP_RPC_BYTES_MAX > bounds::FRAME_BYTES_MAX + 512);
+const _: () = assert!(GOSSIP_HEARTBEAT_MS < super::gossip::HEARTBEAT_BUSY_MS);
+
+/// The message id of the pubsub specification: `from ‖ seqno`.
+pub fn message_id(message: &gossipsub::Message) -> MessageId {
+    let mut id = message.source.map(|peer| peer.to_bytes()).unwrap_or_default();
+    id.extend_from_slice(&message.sequence_number.unwrap_or_default().to_be_bytes());
+    MessageId::from(id)
+}
+
+/// gossipsub: StrictSign, the specification's ids, queues and caches as the board allows.
+pub fn gossip(keypair: &Keypair, limits: &Limits) -> Result<super::gossip::Behaviour, String> {
+    let config = gossipsub::ConfigBuilder::default()
+        .validation_mode(ValidationMode::Strict)
+        .validate_messages()
+        .message_id_fn(message_id)
+        .max_transmit_size(GOSSIP_RPC_BYTES_MAX + GOSSIP_READ_BYTES)
+        .max_control_message_size(GOSSIP_CONTROL_BYTES_MAX)
+        .heartbeat_interval(Duration::from_millis(GOSSIP_HEARTBEAT_MS))
+        .heartbeat_initial_delay(Duration::from_millis(100))
+        .history_length(3)
+        .history_gossip(2)
+        .mesh_n(6)
+        .mesh_n_low(GOSSIP_MESH_LOW)
+        .mesh_n_high(12)
+        .mesh_outbound_min(2)
+        .gossip_lazy(6)
+        .retain_scores(4)
+        .flood_publish(true)
+        .prune_peers(0)
+        .prune_backoff(Duration::from_secs(60))
+        .unsubscribe_backoff(Duration::from_secs(10))
+        .duplicate_cache_time(Duration::from_secs(GOSSIP_DUPLICATE_S))
+        .connection_handler_queue_len(usize::from(limits.gossip_queue_messages_max))
+        .publish_queue_duration(Duration::from_secs(GOSSIP_QUEUE_S))
+        .forward_queue_duration(Duration::from_secs(GOSSIP_QUEUE_S))
+        .max_ihave_messages_heartbeat(10)
+        .max_control_messages_sent(GOSSIP_CONTROL_IDS_MAX)
+        .max_publish_messages(64)
+        .idontwant_message_size_threshold(1000)
+        .build()
+        .map_err(|e| e.to_string())?;
+    let filter = gossipsub::MaxCountSubscriptionFilter {
+        filter: TopicBounds { topic_bytes_max: 2 * bounds::ROOM_BYTES_MAX },
+        max_subscribed_topics: GOSSIP_TOPICS_PER_PEER_MAX,
+        max_subscriptions_per_request: GOSSIP_TOPICS_PER_PEER_MAX,
+    };
+    let mut inner = gossipsub::Behaviour::new_with_subscription_filter(
+        MessageAuthenticity::Signed(keypair.clone()),
+        config,
+        filter,
+    )
+    .map_err(str::to_owned)?;
+    inner.with_peer_score(peer_score(limits), peer_score_thresholds())?;
+    Ok(super::gossip::Behaviour::new(inner, keypair.public().to_peer_id()))
+}
+
+/// Peer scoring for quiet rooms and for a house full of boards behind one address: silence costs nothing, and so
+/// does one address up to as many peers as we hold connections.
+fn peer_score(limits: &Limits) -> gossipsub::PeerScoreParams {
+    gossipsub::PeerScoreParams {
+        topics: Default::default(),
+        topic_score_cap: 50.0,
+        app_specific_weight: 1.0,
+        ip_colocation_factor_weight: -5.0,
+        ip_colocation_factor_threshold: f64::from(limits.connections_max.max(8)),
+        ip_colocation_factor_whitelist: Default::default(),
+        behaviour_penalty_weight: -10.0,
+        behaviour_penalty_threshold: 6.0,
+        behaviour_penalty_decay: 0.8,
+        decay_interval: Duration::from_secs(10),
+        decay_to_zero: 0.1,
+        retain_score: Duration::from_secs(600),
+        slow_peer_weight: 0.0, // A slow Wi-Fi is no offence.
+        slow_peer_threshold: 1.0,
+        slow_peer_decay: 0.2,
+    }
+}
+
+/// Scoring of one room: being there and bringing news first is good, forged or malformed messages are bad.
+pub fn room_score() -> gossipsub::TopicScoreParams {
+    gossipsub::TopicScoreParams {
+        topic_weight: 1.0,
+        time_in_mesh_weight: 0.01,
+        time_in_mesh_quantum: Duration::from_secs(1),
+        time_in_mesh_cap: 600.0,
+        first_message_deliveries_weight: 0.5,
+        first_message_deliveries_decay: 0.9,
+        first_message_deliveries_cap: 20.0,
+        mesh_message_deliveries_weight: 0.0,
+        mesh_failure_penalty_weight: 0.0,
+        invalid_message_deliveries_weight: -20.0,
+        invalid_message_deliveries_decay: 0.9,
+        ..Default::default()
+    }
+}
+
+fn peer_score_thresholds() -> gossipsub::PeerScoreThresholds {
+    gossipsub::PeerScoreThresholds {
+        gossip_threshold: -50.0,
+        publish_threshold: -100.0,
+        graylist_threshold: -200.0,
+        accept_px_threshold: 1000.0,
+        opportunistic_graft_threshold: 1.0,
+    }
+}
+
+/// Kademlia, never seeded by itself: the node feeds it bounded, verified addresses.
+pub fn dht(local: PeerId, protocol: StreamProtocol, limits: &Limits) -> kad::Behaviour<kad::store::MemoryStore> {
+    let records = usize::from(limits.dht_records_max);
+    let store = kad::store::MemoryStoreConfig {
+        max_records: records,
+        max_value_bytes: DHT_VALUE_BYTES_MAX,
+        max_providers_per_key: 20,
+        max_provided_keys: usize::from(limits.rooms_max) + records,
+    };
+    let mut config = kad::Config::new(protocol);
+    config
+        .set_kbucket_inserts(kad::BucketInserts::Manual)
+        .set_record_filtering(kad::StoreInserts::FilterBoth)
+        .set_periodic_bootstrap_interval(None)
+        .set_publication_interval(None)
+        .set_replication_interval(None)
+        .set_record_ttl(Some(Duration::from_secs(DHT_PROVIDER_TTL_S)))
+        .set_provider_record_ttl(Some(Duration::from_secs(DHT_PROVIDER_TTL_S)))
+        .set_provider_publication_interval(Some(Duration::from_secs(DHT_PROVIDE_INTERVAL_S)))
+        .set_query_timeout(Duration::from_secs(DHT_QUERY_S))
+        .set_substreams_timeout(Duration::from_secs(10))
+        .set_max_packet_size(DHT_PACKET_BYTES_MAX)
+        .set_caching(kad::Caching::Disabled);
+    kad::Behaviour::with_config(local, kad::store::MemoryStore::with_config(local, store), config)
+}
+
+/// How many connections, in all and of each sort.
+pub fn connections(limits: &Limits) -> connection_limits::Behaviour {
+    let limits = connection_limits::ConnectionLimits::default()
+        .with_max_pending_incoming(Some(limits.connections_pending_max.into()))
+        .with_max_pending_outgoing(Some(limits.connections_pending_max.into()))
+        .with_max_established_incoming(Some(limits.connections_inbound_max.into()))
+        .with_max_established_outgoing(Some(limits.connections_outbound_max.into()))
+        .with_max_established(Some(limits.connections_max.into()))
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
+    connection_limits::Behaviour::new(limits)
+}
+
+/// identify, with our listen addresses pushed when they change: that is how a moved peer is found again.
+pub fn identify(keypair: &Keypair) -> identify::Behaviour {
+    let config = identify::Config::new("/stonechat/1.0.0".into(), keypair.public())
+        .with_agent_version(concat!("stonechat/", env!("CARGO_PKG_VERSION")).into())
+        .with_interval(Duration::from_secs(600))
+        .with_push_listen_addr_updates(true)
+        // The node keeps what it needs; the cache would dial whatever a stranger names.
+        .with_cache_size(0);
+    identify::Behaviour::new(config)
+}
+
+/// ping, the only notice of a link that died in silence.
+pub fn ping() -> ping::Behaviour {
+    let config = ping::Config::new()
+        .with_interval(Duration::from_secs(PING_INTERVAL_S))
+        .with_timeout(Duration::from_secs(PING_TIMEOUT_S));
+    ping::Behaviour::new(config)
+}
+
+/// The swarm's own buffers and time-outs.
+pub fn swarm(executor: impl swarm::Executor + Send + 'static) -> swarm::Config {
+    let config = swarm::Config::with_executor(executor)
+        .with_per_connection_event_buffer_size(8)
+        .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS_MAX)
+        .with_idle_connection_timeout(Duration::from_secs(IDLE_CONNECTION_S));
+    let config = match NonZeroUsize::new(16) {
+        Some(size) => config.with_notify_handler_buffer_size(size),
+        None => config,
+    };
+    match NonZeroU8::new(DIAL_CONCURRENCY) {
+        Some(factor) => config.with_dial_concurrency_factor(factor),
+        None => config,
+    }
+}

@@ -1,0 +1,36 @@
+//! Floor 4. Stands on: base, wire, chat, net, store.
+//!
+//! The peer: swarm, rooms and disk in one loop. One task owns both; everything else reaches it through bounded
+//! queues. No lock around state.
+
+pub mod event;
+
+pub mod command;
+pub mod config;
+pub mod gossip;
+pub mod limits;
+pub mod peers;
+
+mod behaviour;
+pub mod bootstrap;
+pub mod channel;
+pub mod rendezvous;
+
+pub mod handle;
+
+mod state;
+
+mod talk;
+
+mod meet;
+
+mod hear;
+
+mod answer;
+
+mod run;
+
+pub use config::{Config, DEFAULT_DHT_PROTOCOL, DEFAULT_PORT, DEFAULT_ROOM, Role};
+pub use handle::{Handle, Refused, Subscription};
+pub use run::{StartError, start};
+pub use state::{Node, build_unix_ms};

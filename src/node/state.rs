@@ -1,0 +1,186 @@
+//! The node's state: one struct, owned by one task. The files below it each hold one part of what it does.
+
+use super::{
+    behaviour::Behaviour,
+    bootstrap::Bootstrap,
+    command::{Counter, Queue},
+    event::{Event, Stage},
+    handle::{Hub, Requests},
+    peers::Peers,
+    rendezvous::Rendezvous,
+};
+use crate::{
+    base::{board::Board, time::Now},
+    chat::core::Core,
+    net::executor::Executor,
+    store::{remembered::Remembered, stamp::Mark, writer::Writer},
+    wire::{frame::FrameBytes, room::RoomName},
+};
+use libp2p::{Multiaddr, PeerId, Swarm, swarm::ConnectionId};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Lines kept while nobody is in their room. One more is refused: the user is told, nothing is dropped unseen.
+pub const OUTBOX_MAX: usize = 64;
+
+/// Milliseconds after which lines are tried again that everyone present was too slow for.
+pub const OUTBOX_RETRY_MS: u64 = 250;
+
+/// A line that waits for somebody to come.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub room: RoomName,
+    pub frame: FrameBytes,
+}
+
+/// What outlives a restart.
+pub(super) struct Disk {
+    pub dir: PathBuf,
+    pub writer: Writer,
+    pub written: Instant,
+}
+
+/// The node. [`super::run::start`] makes it.
+pub struct Node {
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) executor: Executor,
+    pub(super) core: Core,
+    pub(super) board: &'static Board,
+    pub(super) nick: String,
+    pub(super) rooms: Vec<RoomName>,
+    pub(super) peers: Peers,
+    pub(super) bootstrap: Bootstrap,
+    pub(super) rendezvous: Rendezvous,
+    pub(super) remembered: Remembered,
+    pub(super) clock_mark: Mark,
+    pub(super) disk: Option<Disk>,
+    pub(super) outbox: VecDeque<Waiting>,
+    pub(super) outbox_high: usize,
+    pub(super) outbox_retry: Instant,
+    pub(super) dials: BTreeMap<ConnectionId, PeerId>,
+    pub(super) dht_servers: BTreeSet<PeerId>,
+    pub(super) stage: Stage,
+    pub(super) why: String,
+    pub(super) listening: Vec<Multiaddr>,
+    pub(super) started: Instant,
+    pub(super) hub: Arc<Hub>,
+    pub(super) requests: Requests,
+    pub(super) counts: BTreeMap<&'static str, u64>,
+    pub(super) housekeeping: Instant,
+    pub(super) tcp: crate::net::tcp::Counters,
+}
+
+impl Node {
+    /// Now, with the wall clock if it is known.
+    pub(super) fn now(&self) -> Now {
+        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_millis() as u64).ok();
+        Now::new(unix_ms.unwrap_or(0), self.started.elapsed().as_millis() as u64, build_unix_ms())
+    }
+
+    pub(super) fn emit(&self, event: Event) {
+        self.hub.emit(event);
+    }
+
+    pub(super) fn count(&mut self, name: &'static str) {
+        *self.counts.entry(name).or_default() += 1;
+    }
+
+    pub(super) fn counters(&self, dht_addresses: u64) -> Vec<Counter> {
+        let gossip = &self.swarm.behaviour().gossip;
+        let tcp = self.tcp.counts();
+        let read = [
+            ("heartbeats", gossip.heartbeats()),
+            ("connections replaced by a newer one", gossip.replaced()),
+            ("dht: addresses of the fullest entry", dht_addresses),
+        ];
+        let tcp = [
+            ("tcp: connections accepted", tcp.accepted),
+            ("tcp: refused, too many a second", tcp.refused_total),
+            ("tcp: refused, too many a second from one address", tcp.refused_address),
+            ("tcp: errors of accept", tcp.accept_errors),
+            ("tcp: reads held back by the rate", tcp.throttled),
+        ];
+        let tcp = tcp.into_iter().map(|(name, count)| (name, count as u64));
+        let read = read.into_iter().chain(tcp).map(|(name, count)| Counter { name: name.to_owned(), count });
+        let mdns = self.swarm.behaviour().mdns.as_ref().map(|mdns| mdns.counters());
+        let mdns = mdns.iter().flat_map(|counters| counters.iter());
+        let mdns = mdns.map(|(name, count)| Counter { name: format!("mdns: {}", name.replace('_', " ")), count });
+        let read = read.chain(mdns);
+        let own = self.counts.iter().map(|(name, count)| Counter { name: (*name).to_owned(), count: *count });
+        let core = self.core.counters().into_iter();
+        read.chain(own).chain(core.map(|(name, count)| Counter { name: name.to_owned(), count })).collect()
+    }
+
+    /// Looks where the lifecycle stands, and tells if it moved.
+    pub(super) fn update_stage(&mut self) {
+        let peers = self.peers.connected_count();
+        let best = self.rooms.iter().map(|room| (self.peers.in_room(room.as_str()), room)).max_by_key(|(n, _)| *n);
+        let (stage, why) = match best {
+            _ if peers == 0 && self.bootstrap.is_empty() => {
+                (Stage::Join, "no peer found yet on this network".to_owned())
+            }
+            _ if peers == 0 => (Stage::Join, "no peer connected yet; dialling bootstrap nodes".to_owned()),
+            Some((in_room, room)) if in_room > 0 => {
+                (Stage::Exchange, format!("{} in {room}", count_of(in_room, "peer")))
+            }
+            None => (Stage::Connect, format!("{} connected; no room joined", count_of(peers, "peer"))),
+            Some(_) => (Stage::Connect, format!("{} connected, none in our rooms", count_of(peers, "peer"))),
+        };
+        self.why = why;
+        if stage != self.stage {
+            self.stage = stage;
+            self.emit(Event::Stage { stage, why: self.why.clone() });
+        }
+    }
+
+    /// Peers that are never let go for being too many.
+    pub(super) fn keep(&self) -> BTreeSet<PeerId> {
+        let mut keep: BTreeSet<PeerId> = self.bootstrap.peers().collect();
+        keep.extend(self.swarm.behaviour().gossip.inner().all_mesh_peers().copied());
+        keep
+    }
+
+    /// The queues of the node, for `status --tasks`.
+    pub(super) fn queues(&self) -> Vec<Queue> {
+        let mut queues = self.hub.queues();
+        queues.push(self.requests.describe());
+        queues.push(Queue {
+            name: "outbox".into(),
+            from: "node".into(),
+            to: "node".into(),
+            overflow: "refuse".into(),
+            length: self.outbox.len() as u32,
+            capacity: OUTBOX_MAX as u32,
+            high_water: self.outbox_high as u32,
+            drops: self.counts.get("outbox full").copied().unwrap_or(0),
+        });
+        if let Some(disk) = &self.disk {
+            let meter = disk.writer.meter();
+            queues.push(Queue {
+                name: "disk writes".into(),
+                from: "node".into(),
+                to: "disk".into(),
+                overflow: "refuse".into(),
+                length: meter.length as u32,
+                capacity: meter.capacity as u32,
+                high_water: meter.high_water as u32,
+                drops: meter.refused,
+            });
+        }
+        queues
+    }
+}
+
+/// When this program was built: a wall clock before it is not known.
+pub fn build_unix_ms() -> u64 {
+    crate::base::board::BUILD_UNIX_SECONDS * 1_000
+}
+
+/// `1 peer`, `2 peers`.
+pub(super) fn count_of(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

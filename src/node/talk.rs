@@ -1,0 +1,257 @@
+//! Talking: rooms joined and left, lines and records published, those that wait for somebody to come.
+
+use super::{
+    command::{Answer, Sent},
+    event::{Event, MessageEvent, RecordEvent},
+    handle::Refused,
+    limits,
+    state::{Node, OUTBOX_MAX, OUTBOX_RETRY_MS, Waiting},
+};
+use crate::{
+    chat::{
+        message::{Content, Inbound, Message},
+        verdict::{Acceptance, Verdict},
+    },
+    wire::{frame::FrameBytes, room::RoomName},
+};
+use libp2p::{
+    PeerId,
+    gossipsub::{self, IdentTopic, MessageAcceptance, PublishError},
+};
+
+use std::time::{Duration, Instant};
+
+/// A sentence for the user.
+pub(super) fn refuse(error: impl std::fmt::Display) -> Refused {
+    Refused(error.to_string())
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend([digit(byte >> 4), digit(byte & 15)]);
+    }
+    text
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let nibble = |c: u8| (c as char).to_digit(16).map(|d| d as u8);
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| Some(nibble(*pair.first()?)? << 4 | nibble(*pair.get(1)?)?)).collect()
+}
+
+/// A message as an event.
+pub(super) fn event_of(message: &Message<'_>) -> Event {
+    let from = PeerId::from_bytes(message.id.from()).map(|peer| peer.to_base58()).unwrap_or_default();
+    let millis = message.unix_ms().and_then(|ms| i64::try_from(ms).ok());
+    let time = millis.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|time| time.to_string());
+    let (room, id, stamp) = (message.room.as_str().to_owned(), message.id.to_string(), message.stamp);
+    match &message.content {
+        Content::Text { nick, text } => {
+            let (nick, text) = (nick.as_str().to_owned(), text.to_string());
+            Event::Message(MessageEvent { room, id, from, nick, text, stamp, time })
+        }
+        Content::Record { kind, bytes } => {
+            Event::Record(RecordEvent { room, id, from, kind: (*kind).to_owned(), data: hex(bytes), stamp, time })
+        }
+    }
+}
+
+impl Node {
+    /// The room a command means: the named one if joined, else the first.
+    pub(super) fn room(&self, name: Option<&str>) -> Result<RoomName, Refused> {
+        let Some(name) = name else {
+            return self.rooms.first().cloned().ok_or_else(|| refuse("no room is joined; join one first"));
+        };
+        let joined = self.rooms.iter().find(|room| room.as_str() == name);
+        joined.cloned().ok_or_else(|| refuse(format!("the room {name:?} is not joined; join it first")))
+    }
+
+    pub(super) fn join(&mut self, name: &str) -> Result<(), Refused> {
+        let room: RoomName = RoomName::new(name).map_err(refuse)?;
+        if self.rooms.contains(&room) {
+            return Ok(());
+        }
+        self.core.command_join(&room).map_err(refuse)?;
+        let topic = IdentTopic::new(room.topic().as_str());
+        let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
+        if let Err(error) = gossip.subscribe(&topic) {
+            let _ = self.core.command_leave(&room);
+            return Err(refuse(error));
+        }
+        if let Err(error) = gossip.set_topic_params(topic, limits::room_score()) {
+            log::warn!("room {room}: {error}");
+        }
+        self.rendezvous.join(room.topic().as_str(), Instant::now());
+        self.rooms.push(room.clone());
+        // Those who are in it already said so before we joined.
+        let hash = gossipsub::TopicHash::from_raw(room.topic().as_str());
+        let members: Vec<PeerId> = {
+            let all = self.swarm.behaviour().gossip.inner().all_peers();
+            all.filter(|(_, topics)| topics.contains(&&hash)).map(|(peer, _)| *peer).collect()
+        };
+        members.into_iter().for_each(|peer| self.on_member(peer, &room));
+        self.update_stage();
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self, name: &str) -> Result<(), Refused> {
+        let room = self.room(Some(name))?;
+        self.swarm.behaviour_mut().gossip.inner_mut().unsubscribe(&IdentTopic::new(room.topic().as_str()));
+        self.swarm.behaviour_mut().dht.stop_providing(&super::rendezvous::key(room.topic().as_str()));
+        self.rendezvous.leave(room.topic().as_str());
+        self.core.command_leave(&room).map_err(refuse)?;
+        self.rooms.retain(|joined| *joined != room);
+        self.outbox.retain(|waiting| waiting.room != room);
+        let peers: Vec<PeerId> = self.peers.all_connected().map(|(peer, _)| *peer).collect();
+        for peer in peers {
+            if let Some(connected) = self.peers.connected_mut(&peer) {
+                connected.rooms.remove(room.as_str());
+            }
+        }
+        self.update_stage();
+        Ok(())
+    }
+
+    pub(super) fn send(&mut self, room: Option<&str>, text: &str) -> Result<Answer, Refused> {
+        let room = self.room(room)?;
+        let now = self.now();
+        let (_, frame) = self.core.compose_text(&room, &self.nick, text, now).map_err(refuse)?;
+        self.publish(room, frame)
+    }
+
+    pub(super) fn record(&mut self, room: Option<&str>, kind: &str, data: &str) -> Result<Answer, Refused> {
+        let room = self.room(room)?;
+        let bytes = unhex(data).ok_or_else(|| refuse("the data of a record is hex: two digits a byte"))?;
+        let now = self.now();
+        let (_, frame) = self.core.compose_record(&room, kind, &bytes, now).map_err(refuse)?;
+        self.publish(room, frame)
+    }
+
+    fn publish(&mut self, room: RoomName, frame: FrameBytes) -> Result<Answer, Refused> {
+        // A line never overtakes one that waits for the same room.
+        let sent = !self.outbox.iter().any(|waiting| waiting.room == room) && self.hand_out(&room, &frame)?;
+        if !sent {
+            if self.outbox.len() >= OUTBOX_MAX {
+                self.count("outbox full");
+                return Err(refuse(self.outbox_full(&room)));
+            }
+            self.outbox.push_back(Waiting { room: room.clone(), frame: frame.clone() });
+            self.outbox_high = self.outbox_high.max(self.outbox.len());
+            self.outbox_retry = Instant::now() + Duration::from_millis(OUTBOX_RETRY_MS);
+        }
+        let now = self.now();
+        let event = self.core.published(&room, &frame, now).map(|message| event_of(&message));
+        let event = event.ok_or_else(|| refuse("the message is in the history already"))?;
+        let id = match &event {
+            Event::Message(message) => message.id.clone(),
+            Event::Record(record) => record.id.clone(),
+            _ => String::new(),
+        };
+        self.emit(event);
+        self.note_stamp();
+        let peers = if sent { self.peers.in_room(room.as_str()) as u32 } else { 0 };
+        Ok(Answer::Sent(Sent { id, peers }))
+    }
+
+    /// Hands a frame to gossipsub. False if nobody could take it now.
+    fn hand_out(&mut self, room: &RoomName, frame: &[u8]) -> Result<bool, Refused> {
+        let topic = gossipsub::TopicHash::from_raw(room.topic().as_str());
+        match self.swarm.behaviour_mut().gossip.inner_mut().publish(topic, frame) {
+            Ok(_) => Ok(true),
+            Err(PublishError::NoPeersSubscribedToTopic) => Ok(false),
+            // Nobody took it: it is published anew, and counts once wherever it arrives twice.
+            Err(PublishError::AllQueuesFull(_)) => {
+                self.count("publish: every queue full");
+                Ok(false)
+            }
+            Err(error) => Err(refuse(error)),
+        }
+    }
+
+    fn outbox_full(&self, room: &RoomName) -> String {
+        if self.peers.in_room(room.as_str()) == 0 {
+            format!("nobody is in {room} and {OUTBOX_MAX} lines wait already; they go out when somebody comes")
+        } else {
+            format!("nobody in {room} reads as fast as this and {OUTBOX_MAX} lines wait already; try again soon")
+        }
+    }
+
+    /// Sends what waits, in the order it was typed, as far as somebody is there.
+    pub(super) fn flush_outbox(&mut self) {
+        self.outbox_retry = Instant::now() + Duration::from_millis(OUTBOX_RETRY_MS);
+        let mut blocked: Vec<RoomName> = Vec::new();
+        for _ in 0..self.outbox.len() {
+            let Some(waiting) = self.outbox.pop_front() else { return };
+            let sent = !blocked.contains(&waiting.room)
+                && self.hand_out(&waiting.room, &waiting.frame).unwrap_or_else(|error| {
+                    log::warn!("a waiting line for {} could not be sent: {error}", waiting.room);
+                    true
+                });
+            if !sent {
+                blocked.push(waiting.room.clone());
+                self.outbox.push_back(waiting);
+            }
+        }
+    }
+
+    /// When what waits is tried again: lines for an empty room wait for somebody to come instead.
+    pub(super) fn outbox_due(&self) -> Option<Instant> {
+        let waits = self.outbox.iter().any(|waiting| self.peers.in_room(waiting.room.as_str()) > 0);
+        waits.then_some(self.outbox_retry)
+    }
+
+    /// A peer is in a room of ours.
+    pub(super) fn on_member(&mut self, peer: PeerId, room: &RoomName) {
+        let Some(connected) = self.peers.connected_mut(&peer) else { return };
+        if connected.rooms.insert(room.as_str().to_owned()) {
+            self.emit(Event::Joined { peer: peer.to_base58(), room: room.as_str().to_owned() });
+        }
+        self.flush_outbox();
+        self.update_stage();
+    }
+
+    /// A peer left a room of ours.
+    pub(super) fn on_member_left(&mut self, peer: PeerId, topic: &gossipsub::TopicHash) {
+        let Some(room) = self.room_of(topic) else { return };
+        let Some(connected) = self.peers.connected_mut(&peer) else { return };
+        if connected.rooms.remove(room.as_str()) {
+            self.emit(Event::Left { peer: peer.to_base58(), room: room.as_str().to_owned() });
+        }
+        self.update_stage();
+    }
+
+    /// The joined room of a topic.
+    pub(super) fn room_of(&self, topic: &gossipsub::TopicHash) -> Option<RoomName> {
+        self.rooms.iter().find(|room| room.topic().as_str() == topic.as_str()).cloned()
+    }
+
+    /// A message came. What gossipsub is told decides whether it travels on and whether its bringer is penalised.
+    pub(super) fn on_message(&mut self, message: gossipsub::Message) -> MessageAcceptance {
+        let Some(room) = self.room_of(&message.topic) else { return MessageAcceptance::Ignore };
+        let Some(source) = message.source else { return MessageAcceptance::Reject };
+        let (now, from) = (self.now(), source.to_bytes());
+        let inbound = Inbound::new(&from, &message.data);
+        let verdict = self.core.handle_message(&room, inbound, now);
+        let acceptance = match verdict.acceptance() {
+            Acceptance::Accept => MessageAcceptance::Accept,
+            Acceptance::Ignore => MessageAcceptance::Ignore,
+            Acceptance::Reject => MessageAcceptance::Reject,
+        };
+        match verdict {
+            Verdict::Accepted(message) => {
+                if let (Content::Text { nick, .. }, Some(connected)) =
+                    (&message.content, self.peers.connected_mut(&source))
+                {
+                    connected.nick = nick.as_str().to_owned();
+                }
+                self.hub.emit(event_of(&message));
+            }
+            Verdict::Refused(reason) => log::debug!("a message of {source} dropped in {room}: {reason}"),
+            Verdict::Sealed | Verdict::Duplicate => {}
+        }
+        acceptance
+    }
+}

@@ -1,0 +1,33 @@
+//! Protocol bounds: the same on every board, or boards could not talk to each other.
+
+/// Bytes of a room's name (UTF-8). Guess: long enough for a sentence, short enough for a gossipsub topic.
+pub const ROOM_BYTES_MAX: usize = 64;
+/// Bytes of a nickname (UTF-8). Guess: IRC networks allow 9 to 30.
+pub const NICK_BYTES_MAX: usize = 32;
+/// Bytes of the text of one message (UTF-8). Guess: a long paragraph; twice IRC's line.
+pub const TEXT_BYTES_MAX: usize = 1024;
+/// Bytes of a record's kind (UTF-8), such as `ledger/block`. Guess: two short words.
+pub const KIND_BYTES_MAX: usize = 32;
+/// Bytes of a record's payload. Guess: a small block; with its frame it stays below two Ethernet packets.
+pub const RECORD_BYTES_MAX: usize = 2048;
+/// Bytes of a sealed body's nonce. Source: XChaCha20 takes 24, shorter ones exist.
+pub const NONCE_BYTES_MAX: usize = 24;
+/// Bytes of a sealed body's ciphertext: the largest record body and a 16-byte tag, rounded up.
+pub const CIPHERTEXT_BYTES_MAX: usize = 2112;
+/// Bytes of an encoded frame: the largest body and what stands around it.
+pub const FRAME_BYTES_MAX: usize = 2176;
+/// Bytes of a peer id (multihash), libp2p's Ed25519 identity form is 38.
+pub const PEER_ID_BYTES_MAX: usize = 64;
+/// The largest stamp in milliseconds: 42 bits, the year 2109. Larger ones could only push clocks into a corner
+/// that they cannot leave; six bytes of varint hold it.
+pub const STAMP_MAX: u64 = (1 << 42) - 1;
+
+/// Bytes of a frame besides its body's strings: version 1, stamp 6, body kind 1, two lengths of 2.
+pub const FRAME_OVERHEAD_BYTES_MAX: usize = 12;
+
+const _: () = assert!(FRAME_BYTES_MAX >= RECORD_BYTES_MAX + KIND_BYTES_MAX + FRAME_OVERHEAD_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_MAX >= TEXT_BYTES_MAX + NICK_BYTES_MAX + FRAME_OVERHEAD_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_MAX >= CIPHERTEXT_BYTES_MAX + NONCE_BYTES_MAX + FRAME_OVERHEAD_BYTES_MAX);
+const _: () = assert!(CIPHERTEXT_BYTES_MAX >= RECORD_BYTES_MAX + KIND_BYTES_MAX + 4 + 16);
+// Two bytes of varint, as the overhead above counts them.
+const _: () = assert!(FRAME_BYTES_MAX < 1 << 14);

@@ -1,0 +1,147 @@
+//! Behaviours of libp2p 0.57 that bite a small board: each test fails without the remedy it names.
+
+mod peer;
+
+use peer::{PATIENCE, Peer, config};
+use std::time::{Duration, Instant};
+use stonechat::{
+    base::board,
+    node::{
+        Config, Role,
+        command::{Answer, Command},
+        event::Event,
+    },
+};
+
+fn mesh(peer: &Peer) -> u32 {
+    match peer.ask(Command::Rooms {}) {
+        Ok(Answer::Rooms { rooms }) => rooms.first().map_or(0, |room| room.mesh),
+        other => panic!("no rooms: {other:?}"),
+    }
+}
+
+/// gossipsub's heartbeat sleeps for ever on a quiet node; the remedy is the tick in `node/gossip.rs`.
+///
+/// Both nodes are left alone, for a question would poll the swarm and wake the heartbeat by accident.
+#[test]
+fn quiet_peers_graft_each_other_without_being_asked() {
+    let mut a = Peer::start(config());
+    let mut b = Peer::start(Config { bootstrap: vec![a.address()], ..config() });
+    a.wait_joined();
+    b.wait_joined();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!((mesh(&a), mesh(&b)), (1, 1), "a heartbeat ran and grafted");
+    let before = a.counter("heartbeats");
+    std::thread::sleep(Duration::from_secs(25));
+    let ran = a.counter("heartbeats") - before;
+    assert!((2..=25).contains(&ran), "{ran} heartbeats in 25 quiet seconds");
+}
+
+/// A peer that comes back with the same key while its old connection still stands is never heard (rust-libp2p 5097);
+/// the remedy is one connection a peer in `node/gossip.rs`.
+#[test]
+fn a_frozen_peer_replaced_by_one_with_the_same_key_is_heard() {
+    let mut a = Peer::start(config());
+    let first = config();
+    let again = Config { bootstrap: vec![a.address()], ..first.clone() };
+    let mut b = Peer::start(Config { bootstrap: vec![a.address()], ..first });
+    a.wait_joined();
+    b.wait_joined();
+    b.say("before");
+    a.wait_line("before");
+    b.freeze();
+    std::thread::sleep(Duration::from_millis(2_100)); // Past the time in which two dials count as crossed.
+    let mut b2 = Peer::start(again);
+    b2.wait_joined();
+    a.say("from the one that stayed");
+    b2.wait_line("from the one that stayed");
+    b2.say("from the one that came back");
+    a.wait_line("from the one that came back");
+}
+
+/// libp2p's DHT never seeds its table again when the first dials fail; the remedy is `node/bootstrap.rs`.
+#[test]
+fn a_bootstrap_node_that_comes_late_is_found() {
+    let place = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = place.local_addr().expect("its address").port();
+    drop(place);
+    let address: libp2p::Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("a multiaddr");
+    let mut late = Peer::start(Config { bootstrap: vec![address.clone()], ..config() });
+    let start = Instant::now();
+    while !late.status().bootstrap.iter().any(|b| b.contains("failed dial")) {
+        assert!(start.elapsed() < PATIENCE, "the first dial never failed: {:?}", late.status().bootstrap);
+        std::thread::yield_now();
+    }
+    let server = Config { role: Role::Bootstrap, listen: vec![address], rooms: vec![], ..config() };
+    let _server = Peer::start(server);
+    late.wait("the bootstrap node", |e| matches!(e, Event::Connected { .. }).then_some(()));
+    let start = Instant::now();
+    while late.status().dht_peers == 0 {
+        assert!(start.elapsed() < PATIENCE, "the table stays empty");
+        std::thread::yield_now();
+    }
+}
+
+/// gossipsub keeps every connection alive (rust-libp2p 5190); the remedy is the high mark of `node/meet.rs`.
+#[test]
+fn connections_above_the_high_mark_are_let_go() {
+    let tiny = board::find("tiny").expect("the tiny board");
+    let high = u32::from(tiny.limits.peers_high);
+    let hub = Peer::start(Config { board: tiny, role: Role::Bootstrap, rooms: vec![], ..config() });
+    let bootstrap = vec![hub.address()];
+    let spokes: Vec<Peer> = (0..high + 2)
+        .map(|_| Peer::start(Config { rooms: vec![], bootstrap: bootstrap.clone(), ..config() }))
+        .collect();
+    let start = Instant::now();
+    // Those let go dial again at once, so the mark is kept again and again, not once for all.
+    while hub.counter("peers let go") == 0 || hub.status().peers > high {
+        assert!(start.elapsed() < PATIENCE, "nobody was let go of {}", hub.status().peers);
+        std::thread::yield_now();
+    }
+    drop(spokes);
+}
+
+/// libp2p's DHT keeps any number of addresses a peer; the remedy is the bound in `node/hear.rs`.
+#[test]
+fn a_peer_with_many_addresses_takes_few_places() {
+    let any: libp2p::Multiaddr = "/ip4/127.0.0.1/tcp/0".parse().expect("a multiaddr");
+    let many = Config { role: Role::Bootstrap, listen: vec![any; 24], ..config() };
+    let many = Peer::start(many);
+    let start = Instant::now();
+    while many.status().listening.len() < 24 {
+        assert!(start.elapsed() < PATIENCE, "it never listens on all");
+        std::thread::yield_now();
+    }
+    let mut a = Peer::start(Config { bootstrap: vec![many.address()], ..config() });
+    a.wait_joined();
+    let start = Instant::now();
+    while a.status().dht_peers == 0 {
+        assert!(start.elapsed() < PATIENCE, "the table stays empty");
+        std::thread::yield_now();
+    }
+    let most = u64::from(config().board.limits.addresses_per_peer_max);
+    let kept = a.counter("dht: addresses of the fullest entry");
+    assert!((1..=most).contains(&kept), "{kept} addresses kept, at most {most} wanted");
+}
+
+/// gossipsub keeps 5,000 messages for a peer that does not read; the remedy is the board's queue in `node/limits.rs`.
+#[test]
+fn a_peer_that_stops_reading_costs_a_short_queue() {
+    let tiny = board::find("tiny").expect("the tiny board");
+    let mut a = Peer::start(Config { board: tiny, ..config() });
+    let mut b = Peer::start(Config { bootstrap: vec![a.address()], ..config() });
+    a.wait_joined();
+    b.wait_joined();
+    b.say("I can hear you");
+    a.wait_line("I can hear you");
+    b.freeze();
+    // One stream's window takes 128 of them, the queue as many again, then the outbox; the default queue takes all.
+    let count = 6 * u64::from(tiny.limits.gossip_queue_messages_max);
+    let refused = (0..count).find_map(|n| {
+        let data = format!("{n:016x}{}", "00".repeat(2_000));
+        a.ask(Command::Record { room: None, kind: "bulk".into(), data }).err()
+    });
+    let refused = refused.expect("the queue is bounded, and the sender is told").to_string();
+    assert!(refused.contains("64 lines wait"), "{refused}");
+    assert!(a.counter("publish: every queue full") > 0);
+}
