@@ -150,16 +150,18 @@ fn machines_read_the_files_of_one_another() {
     let dir = directory();
     let (mut id, mut partner_dir) = (None, directory());
     for (run, machine) in [narrow, wide, narrow, &native, narrow, wide, &native].into_iter().enumerate() {
-        // From the second run on only the file of remembered peers leads to the other one, which remembers nobody.
-        let args: &[&str] = if run == 0 { &[] } else { &["--no-mdns"] };
+        // Who dials remembers: the one whose files are looked at. In the first run it is told where to, from the second
+        // on only its file of remembered peers leads to the other one, which remembers nobody.
         if run > 0 {
             let fresh = directory();
             copy_identity(partner_dir.path(), fresh.path());
             partner_dir = fresh;
         }
-        let partner = native.run(&there, partner_dir.path(), args);
+        let partner = native.run(&there, partner_dir.path(), &["--no-mdns"]);
         let mark = Mark::load(dir.path());
-        let peer = machine.run(&here, dir.path(), args);
+        let known = format!("/ip4/{}/tcp/4470/p2p/{}", there.address(), partner.id);
+        let args = ["--no-mdns", "--bootstrap", &known];
+        let peer = machine.run(&here, dir.path(), if run == 0 { &args } else { &args[..1] });
         assert_eq!(*id.get_or_insert(peer.id.clone()), peer.id, "the identity, read by {}", machine.name);
         peer.wait_joined(&[&partner], PATIENCE);
         partner.wait_joined(&[&peer], PATIENCE);
