@@ -67,6 +67,9 @@ impl Node {
                 self.on_connected(peer_id, connection_id, &endpoint, now);
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.on_disconnected(peer_id, now),
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+                self.peers.on_connection_lost(&peer_id, connection_id, now);
+            }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error, .. } => {
                 self.on_dial_failed(connection_id, peer_id, &error, now);
             }
