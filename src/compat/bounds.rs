@@ -6,10 +6,6 @@ use alloc::string::String;
 /// Bytes of one message of another program that are read: the longest line and nickname with every byte escaped in
 /// JSON, and a peer id. A longer message is handed on, but not shown.
 pub const DATA_BYTES_MAX: usize = 8 * 1024;
-/// Bytes of a direct message, request or answer, on the wire. The same bound: text and some fields.
-pub const DIRECT_BYTES_MAX: usize = DATA_BYTES_MAX;
-/// Bytes of the sentence that comes back with a refused direct message and is shown. Guess: a long sentence.
-pub const STATUS_TEXT_BYTES_MAX: usize = 128;
 
 // Six bytes escaped for one, and the names of the fields, their quotes and a peer id.
 const _: () = assert!(6 * (TEXT_BYTES_MAX + NICK_BYTES_MAX) + 128 <= DATA_BYTES_MAX);

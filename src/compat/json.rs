@@ -23,7 +23,8 @@ impl ChatMessage {
     pub fn encode(&self) -> String {
         let Self { message, sender_id, sender_nick } = self;
         let mut out = String::with_capacity(message.len() + sender_id.len() + sender_nick.len() + 48);
-        for (name, value) in [("{\"Message\":", message), (",\"SenderID\":", sender_id), (",\"SenderNick\":", sender_nick)]
+        for (name, value) in
+            [("{\"Message\":", message), (",\"SenderID\":", sender_id), (",\"SenderNick\":", sender_nick)]
         {
             out.push_str(name);
             quote(value, &mut out);

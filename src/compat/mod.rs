@@ -17,7 +17,6 @@
 )]
 
 pub mod bounds;
-pub mod direct;
 pub mod json;
 pub mod profile;
 

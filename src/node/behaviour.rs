@@ -21,6 +21,8 @@ pub struct Behaviour {
     pub ping: ping::Behaviour,
     /// The distributed hash table.
     pub dht: kad::Behaviour<kad::store::MemoryStore>,
+    /// universal-connectivity's direct messages.
+    pub direct: super::courier::Behaviour,
     /// The rooms.
     pub gossip: super::gossip::Behaviour,
 }

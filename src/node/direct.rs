@@ -1,14 +1,21 @@
 //! universal-connectivity's direct messages: one request and one answer on a stream, each a protobuf message with its
 //! length before it.
+//!
+//! They stand here and not beside the rooms of others in `compat`, because the library for protobuf asks for atomic
+//! operations that the smallest microcontrollers do not have.
 
-use super::bounds::{DIRECT_BYTES_MAX, STATUS_TEXT_BYTES_MAX, cut};
-use crate::wire::bounds::TEXT_BYTES_MAX;
-use alloc::string::String;
-use alloc::vec::Vec;
+use crate::{
+    compat::bounds::{DATA_BYTES_MAX, cut},
+    wire::bounds::TEXT_BYTES_MAX,
+};
 use prost::Message;
 
 /// The protocol's name.
 pub const PROTOCOL: &str = "/universal-connectivity/dm/1.0.0";
+/// Bytes of a request or an answer. The bound of other messages of other programs: a text and some fields.
+pub const DIRECT_BYTES_MAX: usize = DATA_BYTES_MAX;
+/// Bytes of the sentence that comes back with a refused message and is shown. Guess: a long sentence.
+pub const STATUS_TEXT_BYTES_MAX: usize = 128;
 /// The version that their program sends.
 pub const CLIENT_VERSION: &str = "0.0.1";
 /// The type of a text.
@@ -100,14 +107,14 @@ impl Request {
 
     /// Without the length.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        Message::decode(bytes.get(..bytes.len().min(DIRECT_BYTES_MAX))?).ok()
+        if bytes.len() <= DIRECT_BYTES_MAX { Message::decode(bytes).ok() } else { None }
     }
 }
 
 impl Response {
     /// The answer to a message that was taken, or was not.
     pub fn new(taken: Result<(), Refusal>, unix_ms: u64) -> Self {
-        let status_text = taken.as_ref().err().map(alloc::string::ToString::to_string);
+        let status_text = taken.as_ref().err().map(ToString::to_string);
         let status = if taken.is_ok() { STATUS_OK } else { STATUS_ERROR };
         Self { metadata: metadata(unix_ms), status, status_text }
     }
@@ -119,7 +126,7 @@ impl Response {
             (STATUS_OK, None) => Err("the answer has no metadata".into()),
             (status, _) => match self.status_text {
                 Some(text) if !text.is_empty() => Err(cut(text, STATUS_TEXT_BYTES_MAX)),
-                _ => Err(alloc::format!("the answer has status {status}")),
+                _ => Err(format!("the answer has status {status}")),
             },
         }
     }
@@ -131,6 +138,6 @@ impl Response {
 
     /// Without the length.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        Message::decode(bytes.get(..bytes.len().min(DIRECT_BYTES_MAX))?).ok()
+        if bytes.len() <= DIRECT_BYTES_MAX { Message::decode(bytes).ok() } else { None }
     }
 }
