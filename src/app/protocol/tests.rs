@@ -179,7 +179,7 @@ fn events() -> Vec<(Event, Value)> {
         time: Some("2026-11-23T12:00:00Z".into()),
         via: None,
     };
-    let abroad = MessageEvent { room: "uc:".into(), via: Some("uc".into()), ..message.clone() };
+    let abroad = MessageEvent { room: room(), via: Some("uc".into()), ..message.clone() };
     let direct = DirectEvent { peer: from(), outbound: false, text: "hi".into(), time: None, via: "uc".into() };
     let record =
         RecordEvent { room: room(), id: id(), from: from(), kind: "k".into(), data: "00".into(), stamp: 5, time: None };
@@ -192,13 +192,13 @@ fn events() -> Vec<(Event, Value)> {
         ),
         (
             Event::Message(abroad),
-            json!({"event":"message","room":"uc:","id":"ab","from":"12D3","nick":"ann","text":"hi","stamp":5,
+            json!({"event":"message","room":"lobby","id":"ab","from":"12D3","nick":"ann","text":"hi","stamp":5,
                 "time":"2026-11-23T12:00:00Z","via":"uc"}),
         ),
         (Event::Dm(direct), json!({"event":"dm","peer":"12D3","outbound":false,"text":"hi","time":null,"via":"uc"})),
         (
-            Event::Notice { room: "uc:".into(), text: "a sentence".into() },
-            json!({"event":"notice","room":"uc:","text":"a sentence"}),
+            Event::Notice { room: room(), text: "a sentence".into() },
+            json!({"event":"notice","room":"lobby","text":"a sentence"}),
         ),
         (
             Event::Record(record),
