@@ -93,6 +93,9 @@ fn what_such_a_room_cannot_do_is_said_or_refused() {
     assert!(sentence(Command::Join { room: "text:stonechat/1/lobby".into() }).contains("room of ours"));
     let long = Command::Send { room: Some("uc:".into()), text: "x".repeat(1_025) };
     assert!(sentence(long).contains("1024"));
+    a.ask(Command::Join { room: "go-chat:x".into() }).expect("joined");
+    let escaped = Command::Send { room: Some("go-chat:x".into()), text: "<".repeat(1_000) };
+    assert!(sentence(escaped).contains("2176"));
     a.ask(Command::Leave { room: "uc:".into() }).expect("left");
     a.ask(Command::Join { room: "text:universal-connectivity".into() }).expect("now it is free");
 }

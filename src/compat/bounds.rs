@@ -1,14 +1,14 @@
 //! What is read of other programs, at most.
 
-use crate::wire::bounds::{NICK_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::wire::bounds::{FRAME_BYTES_MAX, TEXT_BYTES_MAX};
 use alloc::string::String;
 
-/// Bytes of one message of another program that are read: the longest line and nickname with every byte escaped in
-/// JSON, and a peer id. A longer message is handed on, but not shown.
-pub const DATA_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of one message of another program: as many as a frame of ours has, for that is what a board counts with for each
+/// message it holds. A longer one is neither shown nor handed on; one of ours is refused.
+pub const DATA_BYTES_MAX: usize = FRAME_BYTES_MAX;
 
-// Six bytes escaped for one, and the names of the fields, their quotes and a peer id.
-const _: () = assert!(6 * (TEXT_BYTES_MAX + NICK_BYTES_MAX) + 128 <= DATA_BYTES_MAX);
+// The longest line goes out in every room where its characters need no escaping.
+const _: () = assert!(DATA_BYTES_MAX >= TEXT_BYTES_MAX + 512);
 
 /// At most `bytes_max` bytes of a text, whole characters; `…` at its end says that there was more.
 pub fn cut(mut text: String, bytes_max: usize) -> String {

@@ -16,7 +16,10 @@ use crate::{
         sanitize,
         verdict::Verdict,
     },
-    compat::room::{Dialect, Room, UC_NICK_CHARS},
+    compat::{
+        bounds::DATA_BYTES_MAX,
+        room::{Dialect, Room, UC_NICK_CHARS, Unread},
+    },
     wire::{bounds::TEXT_BYTES_MAX, room::RoomName},
 };
 use libp2p::{
@@ -57,6 +60,9 @@ impl Node {
         let stamp = self.core.compose_for_others(&room, text, now).map_err(refuse)?;
         let author = self.swarm.local_peer_id().to_base58();
         let data = theirs.encode(&self.nick, text, &author);
+        if data.len() > DATA_BYTES_MAX {
+            return Err(refuse(format!("with what {room} adds, the line is longer than {DATA_BYTES_MAX} bytes")));
+        }
         let nick = match theirs.dialect {
             Dialect::Uc => author.get(author.len() - UC_NICK_CHARS..).unwrap_or_default().to_owned(),
             Dialect::GoChat => self.nick.clone(),
@@ -68,8 +74,8 @@ impl Node {
         self.tell_sent(&room, event, sent)
     }
 
-    /// A message came in a room of other programs. What cannot be shown travels on all the same: only its own program
-    /// could say that it is wrong.
+    /// A message came in a room of other programs. What cannot be shown travels on all the same, if it is not too long:
+    /// only its own program could say that it is wrong.
     pub(super) fn on_line(
         &mut self,
         room: &RoomName,
@@ -82,7 +88,10 @@ impl Node {
             Err(why) => {
                 self.count("messages of other programs not shown");
                 log::debug!("a message of {source} not shown in {room}: {why}");
-                return MessageAcceptance::Accept;
+                return match why {
+                    Unread::TooLong => MessageAcceptance::Ignore,
+                    Unread::Empty | Unread::NotJson => MessageAcceptance::Accept,
+                };
             }
         };
         let (now, from) = (self.now(), source.to_bytes());

@@ -162,11 +162,7 @@ impl Node {
                 super::courier::DIRECT_PER_MINUTE_MAX as usize,
                 "direct messages of one peer a minute",
             ),
-            (
-                "others_data_bytes_max",
-                crate::compat::bounds::DATA_BYTES_MAX,
-                "bytes of another program's message that is shown",
-            ),
+            ("others_data_bytes_max", crate::compat::bounds::DATA_BYTES_MAX, "bytes of a message of another program"),
             ("bootstrap_max", super::bootstrap::BOOTSTRAP_MAX, "bootstrap nodes"),
             ("known_peers_max", super::peers::KNOWN_PEERS_MAX, "peers whose addresses are kept"),
         ];

@@ -4,16 +4,14 @@
 //! They stand here and not beside the rooms of others in `compat`, because the library for protobuf asks for atomic
 //! operations that the smallest microcontrollers do not have.
 
-use crate::{
-    compat::bounds::{DATA_BYTES_MAX, cut},
-    wire::bounds::TEXT_BYTES_MAX,
-};
+use crate::{compat::bounds::cut, wire::bounds::TEXT_BYTES_MAX};
 use prost::Message;
 
 /// The protocol's name.
 pub const PROTOCOL: &str = "/universal-connectivity/dm/1.0.0";
-/// Bytes of a request or an answer. The bound of other messages of other programs: a text and some fields.
-pub const DIRECT_BYTES_MAX: usize = DATA_BYTES_MAX;
+/// Bytes of a request or an answer. Guess: their program has no bound, and people write no more; what is beyond a line
+/// is cut.
+pub const DIRECT_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of the sentence that comes back with a refused message and is shown. Guess: a long sentence.
 pub const STATUS_TEXT_BYTES_MAX: usize = 128;
 /// The version that their program sends.
