@@ -224,3 +224,26 @@ fn direct_messages_have_a_bound_a_minute() {
     assert!(b.counter("direct messages refused") > 0);
     assert_eq!(b.status().rooms, ["uc:"], "and it runs on");
 }
+
+#[test]
+fn a_connection_that_was_refused_leaves_nothing_behind() {
+    let (a, mut b) = pair("uc:");
+    // Without a peer id it is dialled although it is connected, and the second one of the same moment is refused.
+    let address: String = b.address().iter().take(2).map(|part| part.to_string()).collect();
+    for _ in 0..3 {
+        a.ask(Command::Dial { address: address.clone() }).expect("it may be dialled");
+    }
+    let start = Instant::now();
+    while b.counter("inbound connections failed") == 0 && a.counter("connections replaced by a newer one") == 0 {
+        assert!(start.elapsed() < PATIENCE, "neither refused nor replaced");
+    }
+    let to = id(&b);
+    // One that was under way on a connection that gave way is lost, and said to be.
+    while let Err(refused) = dm(&a, &to, "still there") {
+        assert!(start.elapsed() < PATIENCE, "{refused}");
+    }
+    wait_dm(&mut b, "still there");
+    smol::block_on(a.handle.shutdown());
+    b.wait("the other gone", |event| matches!(event, Event::Disconnected { .. }).then_some(()));
+    assert_eq!(b.status().peers, 0, "and it runs on");
+}
