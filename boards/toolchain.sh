@@ -107,10 +107,22 @@ settle() {
     hash -r
 }
 
+# What the compiler may know of all the processors of a target, as flags of rustc. It counts: boards/README.md.
+# A Cortex-A53 can have instructions for AES and SHA-2, on Raspberry Pis before the fifth it has none.
+processor() {
+    case $1 in
+        aarch64-*-linux-*) echo "-C target-cpu=cortex-a53 -C target-feature=-aes,-sha2,-crc" ;;
+        arm-*-linux-*) echo "-C target-cpu=arm1176jzf-s" ;;
+        riscv64gc-*-linux-*) echo "-C target-cpu=sifive-u74" ;;
+    esac
+}
+
 # choose_rust TARGET CRATES: sets `cargo_flags` and the environment; CRATES are of the standard library.
 choose_rust() {
     cargo_flags=(--locked --target "$1")
     unset RUSTC RUSTFLAGS RUSTC_BOOTSTRAP
+    local flags
+    flags=$(processor "$1")
     if rustup_has "$1"; then
         rust="rustup's $(rustc --version)"
     else
@@ -119,8 +131,9 @@ choose_rust() {
         cargo_flags+=("-Zbuild-std=$2")
         case $1 in
             # zig brings the start of a program itself.
-            *-linux-*) export RUSTFLAGS="-C link-self-contained=no" ;;
+            *-linux-*) flags+=" -C link-self-contained=no" ;;
             *-none-*) export "CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$1")_LINKER=ld.lld" ;;
         esac
     fi
+    [ -z "$flags" ] || export RUSTFLAGS=$flags
 }

@@ -42,7 +42,7 @@ async fn run() -> Result<(), Failure> {
 fn start(executor: &Executor, nick: &str, bootstrap: Vec<Multiaddr>) -> Result<(Handle, Subscription), Failure> {
     let config = Config {
         keypair: Keypair::generate_ed25519(),
-        board: board::find("generic").ok_or("no generic board")?,
+        board: board::find(board::DEFAULT).ok_or("no board")?,
         role: Role::Peer,
         nick: nick.into(),
         rooms: vec![node::DEFAULT_ROOM.into()],

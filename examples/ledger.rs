@@ -227,7 +227,7 @@ async fn run(executor: &Executor) -> Result<(), Failure> {
 fn config(name: &str, key: &Keypair, bootstrap: &[Multiaddr]) -> Result<Config, Failure> {
     Ok(Config {
         keypair: key.clone(),
-        board: board::find("generic").ok_or("no generic board")?,
+        board: board::find(board::DEFAULT).ok_or("no board")?,
         role: Role::Peer,
         nick: name.into(),
         rooms: vec![ROOM.into()],

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+use stonechat::base::board::DEFAULT;
 
 const COMMANDS: [&str; 11] =
     ["chat", "run", "bootstrap", "send", "tail", "peers", "rooms", "status", "limits", "id", "board"];
@@ -73,10 +74,10 @@ fn the_configuration_is_read_and_a_flag_wins() {
     };
     fs::write(dir.join("config.toml"), "board = 'tiny'\n").unwrap();
     assert_eq!(name(&["board", "--json"]), "tiny");
-    assert_eq!(name(&["board", "--json", "--board", "generic"]), "generic");
+    assert_eq!(name(&["board", "--json", "--board", DEFAULT]), DEFAULT);
     let other = home.path().join("other.toml");
-    fs::write(&other, "board = 'raspberry-pi-4'\n").unwrap();
-    assert_eq!(name(&["board", "--json", "--config", other.to_str().unwrap()]), "raspberry-pi-4");
+    fs::write(&other, format!("board = '{DEFAULT}'\n")).unwrap();
+    assert_eq!(name(&["board", "--json", "--config", other.to_str().unwrap()]), DEFAULT);
 
     fs::write(dir.join("config.toml"), "bord = 'tiny'\n").unwrap();
     let sentence = refused(home.path(), &["board"], 2);

@@ -76,3 +76,15 @@ fn a_peer_talks_inside_an_async_std_program() {
     let Some(example) = example("async_std") else { return };
     assert_eq!(printed(example), "bob hears hello from async-std\nann hears and back\n");
 }
+
+#[test]
+fn crypto_does_each_of_its_works() {
+    let Some(crypto) = example("crypto") else { return };
+    for work in ["sign", "verify", "handshake", "seal"] {
+        let output = Command::new(&crypto).args([work, "2"]).output().unwrap();
+        assert!(output.status.success(), "{work}: {output:?}");
+    }
+    let output = Command::new(&crypto).args(["sing", "2"]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("`sing` is none of sign, verify"));
+}

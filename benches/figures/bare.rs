@@ -47,7 +47,7 @@ pub struct Extra {
 
 /// Starts a bare peer on loopback that dials `bootstrap`.
 pub fn start(executor: &Executor, bootstrap: Vec<Multiaddr>, extra: Extra) -> Result<Bare, String> {
-    let limits = &board::find("generic").ok_or("no generic board")?.limits;
+    let limits = &board::find(board::DEFAULT).ok_or("no board")?.limits;
     let key = Keypair::generate_ed25519();
     let local = key.public().to_peer_id();
     let tcp = tcp::Config {

@@ -34,7 +34,7 @@ pub struct Node {
 pub async fn start(executor: &Executor, bootstrap: Vec<Multiaddr>) -> Result<Node, String> {
     let config = Config {
         keypair: Keypair::generate_ed25519(),
-        board: board::find("generic").ok_or("no generic board")?,
+        board: board::find(board::DEFAULT).ok_or("no board")?,
         role: Role::Peer,
         nick: "bench".into(),
         rooms: vec!["bench".into()],

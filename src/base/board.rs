@@ -10,7 +10,7 @@ pub struct Board {
     pub name: &'static str,
     /// What a person calls it.
     pub title: &'static str,
-    /// Device-tree model strings (prefixes) by which the board is found at start.
+    /// Device-tree model strings, without revision, by which the board is found at start.
     pub models: &'static [&'static str],
     /// The Rust target triple of its binary.
     pub target: &'static str,
@@ -86,10 +86,31 @@ pub fn find(name: &str) -> Option<&'static Board> {
     BOARDS.iter().find(|board| board.name == name)
 }
 
-/// The board whose device-tree model this is: the longest of its models that `model` begins with.
+/// The board whose device-tree model this is: one that it lists, and maybe a revision after it.
 pub fn by_model(model: &str) -> Option<&'static Board> {
-    let length = |board: &&Board| board.models.iter().filter(|m| model.starts_with(**m)).map(|m| m.len()).max();
+    let is = |known: &&&str| model.strip_prefix(**known).is_some_and(is_revision);
+    let length = |board: &&Board| board.models.iter().filter(is).map(|known| known.len()).max();
     BOARDS.iter().filter(|board| length(board).is_some()).max_by_key(length)
+}
+
+/// ` Rev 1.2`, ` rev2`, ` V3.0`, ` v1.3B` or nothing. What else follows makes another board of it: `NanoPi NEO 2`.
+fn is_revision(rest: &str) -> bool {
+    let words = [" Rev", " rev", " V", " v"];
+    let number = words.iter().find_map(|word| rest.strip_prefix(word)).map(|rest| rest.trim_start());
+    rest.is_empty() || number.is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// The board to use when no model tells which this is: the largest without models whose RAM the computer has, the
+/// smallest if it has less. Three quarters count as all, for firmware and kernel keep some of it. A build for one known
+/// board takes that one.
+pub fn by_ram(ram_mib: u32) -> Option<&'static Board> {
+    let default = find(DEFAULT)?;
+    if !default.models.is_empty() {
+        return Some(default);
+    }
+    let nameless = || BOARDS.iter().filter(|board| board.models.is_empty() && board.ram_mib <= default.ram_mib);
+    let largest = nameless().filter(|board| ram_mib >= board.ram_mib / 4 * 3).max_by_key(|board| board.ram_mib);
+    largest.or_else(|| nameless().min_by_key(|board| board.ram_mib))
 }
 
 impl Board {

@@ -165,7 +165,7 @@ impl Peer {
     }
 
     pub fn start_in(home: tempfile::TempDir, arguments: &[&str]) -> Self {
-        let board = std::env::var("STONECHAT_TEST_BOARD").unwrap_or_else(|_| "generic".into());
+        let board = std::env::var("STONECHAT_TEST_BOARD").unwrap_or_else(|_| stonechat::base::board::DEFAULT.into());
         let mut all = vec!["run", "--listen", "/ip4/127.0.0.1/tcp/0", "--no-mdns"];
         all.extend(arguments);
         if !arguments.contains(&"--board") {

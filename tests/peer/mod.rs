@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub fn config() -> Config {
     Config {
         keypair: Keypair::generate_ed25519(),
-        board: board::find("generic").expect("the generic board"),
+        board: board::find(board::DEFAULT).expect("the board of this build"),
         role: Role::Peer,
         nick: "tester".into(),
         rooms: vec!["lobby".into()],
