@@ -11,6 +11,7 @@
 //! | 3 | `net` | smol under libp2p: executor, tcp, yamux, dns, mdns |
 //! | 3 | `store` | identity and remembered peers on an SD card |
 //! | 2 | `chat` | the sans-io core of a room |
+//! | 2 | `compat` | the rooms of other programs: what they are called, what travels in them |
 //! | 1 | `wire` | bytes to values and back; the protocol's own bounds |
 //! | 0 | `base` | boards and limits, time, bounded queues, meters |
 //!
@@ -25,6 +26,7 @@ extern crate alloc;
 
 pub mod base;
 pub mod chat;
+pub mod compat;
 pub mod wire;
 
 #[cfg(feature = "peer")]

@@ -2,6 +2,7 @@
 
 mod peer;
 
+use libp2p::swarm::ConnectionId;
 use peer::{PATIENCE, Peer, config};
 use std::time::{Duration, Instant};
 use stonechat::{
@@ -10,6 +11,7 @@ use stonechat::{
         Config, Role,
         command::{Answer, Command},
         event::Event,
+        peers::{Connected, Peers},
     },
 };
 
@@ -57,6 +59,39 @@ fn a_frozen_peer_replaced_by_one_with_the_same_key_is_heard() {
     b2.wait_line("from the one that stayed");
     b2.say("from the one that came back");
     a.wait_line("from the one that came back");
+}
+
+/// Where one of two connections closes, libp2p still counts the peer as connected, although the other one has given
+/// way and is deaf; the remedy is to dial anew at once, in `node/peers.rs`.
+#[test]
+fn a_peer_whose_connection_is_lost_is_dialled_while_an_older_one_still_stands() {
+    let [us, peer] = [(); 2].map(|()| libp2p::identity::Keypair::generate_ed25519().public().to_peer_id());
+    let address: libp2p::Multiaddr = "/ip4/192.0.2.7/tcp/4470".parse().expect("a multiaddr");
+    let [older, newer] = [1, 2].map(ConnectionId::new_unchecked);
+    let connected = |connection, since| Connected {
+        connection,
+        address: address.clone(),
+        local: None,
+        outbound: true,
+        since,
+        agent: String::new(),
+        nick: String::new(),
+        rtt: None,
+        ping_failures: 0,
+        rooms: Default::default(),
+        adrift: false,
+        suspect: None,
+    };
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let mut peers = Peers::new(us, 4);
+    peers.on_connected(peer, connected(older, now));
+    peers.on_connected(peer, connected(newer, now));
+    peers.on_connection_lost(&peer, older, now);
+    assert!(peers.due_suspects(later).is_empty(), "the one that gave way is not missed");
+    peers.on_connection_lost(&peer, newer, now);
+    assert!(peers.next_due().is_some_and(|at| at <= later), "the node wakes in time");
+    assert_eq!(peers.due_suspects(later), [(peer, vec![address.clone()])]);
 }
 
 /// libp2p's DHT never seeds its table again when the first dials fail; the remedy is `node/bootstrap.rs`.

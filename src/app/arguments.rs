@@ -12,6 +12,7 @@ pub(crate) enum Verb {
     Run,
     Bootstrap,
     Send,
+    Dm,
     Tail,
     Peers,
     Rooms,
@@ -21,7 +22,7 @@ pub(crate) enum Verb {
     Board,
 }
 
-use Verb::{Board, Bootstrap, Chat, Id, Limits, Peers, Rooms, Run, Send, Status, Tail};
+use Verb::{Board, Bootstrap, Chat, Dm, Id, Limits, Peers, Rooms, Run, Send, Status, Tail};
 
 /// Every command with its name, in the order of `--help`.
 pub(crate) const VERBS: &[(Verb, &str, &str)] = &[
@@ -29,6 +30,7 @@ pub(crate) const VERBS: &[(Verb, &str, &str)] = &[
     (Run, "run", "run a peer without a terminal, with the control socket"),
     (Bootstrap, "bootstrap", "run a peer that others start from: a DHT server with a larger table"),
     (Send, "send", "send TEXT through the running peer, or each line of standard input"),
+    (Dm, "dm", "send TEXT to one PEER alone, by its id or the end of it; universal-connectivity's, in a room uc:"),
     (Tail, "tail", "follow what is said in the rooms of the running peer"),
     (Peers, "peers", "the connected peers of the running peer"),
     (Rooms, "rooms", "its rooms"),
@@ -57,7 +59,7 @@ pub(crate) struct Flag {
     pub(crate) verbs: &'static [Verb],
 }
 
-const EVERY: &[Verb] = &[Chat, Run, Bootstrap, Send, Tail, Peers, Rooms, Status, Limits, Id, Board];
+const EVERY: &[Verb] = &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits, Id, Board];
 const RUNNING: &[Verb] = &[Chat, Run, Bootstrap];
 
 const fn flag(long: &'static str, value: Option<&'static str>, verbs: &'static [Verb], what: &'static str) -> Flag {
@@ -70,7 +72,12 @@ const fn many(flag: Flag) -> Flag {
 
 /// Every option, in the order of `--help`.
 pub(crate) const FLAGS: &[Flag] = &[
-    many(flag("room", Some("ROOM"), &[Chat, Run, Bootstrap, Send, Tail], "a room (default: lobby)")),
+    many(flag(
+        "room",
+        Some("ROOM"),
+        &[Chat, Run, Bootstrap, Send, Tail],
+        "a room (default: lobby); of others: uc:, go-chat:ROOM, text:TOPIC",
+    )),
     flag("json", None, &[Tail, Peers, Rooms, Status, Limits, Id, Board], "one JSON object a line"),
     flag("history", Some("N"), &[Tail], "first the last N messages"),
     flag("count", Some("N"), &[Tail], "end after N messages"),
@@ -166,7 +173,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
                 match verb {
                     None if word == "help" => help = true,
                     None => verb = Some(command(&word)?),
-                    Some(Send) => given.text.push(word),
+                    Some(Send | Dm) => given.text.push(word),
                     Some(verb) => return Err(ArgumentError::Word(word, verb.name())),
                 }
                 continue;

@@ -89,6 +89,8 @@ impl Chat {
             Typed::Join(room) => self.join(room).await,
             Typed::Leave(room) => self.leave(room).await,
             Typed::Nick(nick) => self.connection.request(Command::Nick { nick }).await.map(drop),
+            // The event that follows shows it.
+            Typed::Dm(peer, text) => self.connection.request(Command::Dm { peer, text }).await.map(drop),
             Typed::Peers => self.ask(Command::Peers {}).await,
             Typed::Rooms => self.ask(Command::Rooms {}).await,
             Typed::Status => self.ask(Command::Status { tasks: false }).await,
@@ -193,6 +195,7 @@ impl Chat {
             }
             Event::Left { peer, room } => say(&format!("* {} left {}", short_peer(peer), printable(room))),
             Event::Stage { stage, why } => say(&format!("* {}: {}", tables::stage(*stage), printable(why))),
+            Event::Notice { text, .. } => say(&format!("* {}", printable(text))),
             Event::Missed { count } => say(&format!("* {count} events were missed: this reader was too slow")),
             event => {
                 if let Some(line) = self.painter.line(event) {

@@ -39,7 +39,7 @@ pub(crate) fn page(verb: Option<Verb>) -> String {
     }
     if verb == Some(Verb::Chat) {
         page.push_str(
-            "\nOn a line of its own: /peers /rooms /join /leave /nick /status /help /quit; //text sends /text.\n",
+            "\nOn a line of its own: /peers /rooms /join /leave /nick /dm /status /help /quit; //text sends /text.\n",
         );
     }
     let _ = write!(page, "\n{CODES}");
@@ -49,6 +49,7 @@ pub(crate) fn page(verb: Option<Verb>) -> String {
 fn words(verb: Verb) -> &'static str {
     match verb {
         Verb::Send => " [OPTIONS] [TEXT…]",
+        Verb::Dm => " [OPTIONS] PEER TEXT…",
         _ => " [OPTIONS]",
     }
 }

@@ -43,6 +43,12 @@ fn act(verb: Verb, given: &Given) -> Result<(), Failure> {
             let room = rooms().pop();
             smol::block_on(send::send(&settings.dir, room, &given.text, settings.verbosity < 0))
         }
+        Verb::Dm => match given.text.split_first() {
+            Some((peer, text)) if !text.is_empty() => {
+                ask(&settings, Command::Dm { peer: peer.clone(), text: text.join(" ") }, false)
+            }
+            _ => Err(Failure::usage("dm needs a peer and a text: stonechat dm PEER TEXT…")),
+        },
         Verb::Tail => {
             let wanted = tail::Wanted {
                 rooms: rooms(),

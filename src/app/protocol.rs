@@ -20,8 +20,21 @@ pub(crate) const TAG_BYTES_MAX: usize = 64;
 pub(crate) const ANSWER_BYTES_MAX: usize = 2_097_152;
 
 /// The requests, for the sentence about an unknown one.
-const COMMANDS: &[&str] =
-    &["send", "record", "join", "leave", "nick", "dial", "history", "peers", "rooms", "status", "limits", "subscribe"];
+const COMMANDS: &[&str] = &[
+    "send",
+    "record",
+    "dm",
+    "join",
+    "leave",
+    "nick",
+    "dial",
+    "history",
+    "peers",
+    "rooms",
+    "status",
+    "limits",
+    "subscribe",
+];
 
 /// `subscribe`: events follow.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +63,7 @@ pub(crate) fn room_of(event: &Event) -> Option<&str> {
     match event {
         Event::Message(message) => Some(&message.room),
         Event::Record(record) => Some(&record.room),
-        Event::Joined { room, .. } | Event::Left { room, .. } => Some(room),
+        Event::Joined { room, .. } | Event::Left { room, .. } | Event::Notice { room, .. } => Some(room),
         _ => None,
     }
 }
@@ -233,7 +246,11 @@ pub(crate) fn answer(command: &Command, mut fields: Map<String, Value>) -> Resul
         Command::Rooms {} => Answer::Rooms { rooms: serde_json::from_value::<Rooms>(value)?.rooms },
         Command::Limits {} => Answer::Limits { limits: serde_json::from_value::<Limits>(value)?.limits },
         Command::Status { .. } => Answer::Status(serde_json::from_value(value)?),
-        Command::Join { .. } | Command::Leave { .. } | Command::Nick { .. } | Command::Dial { .. } => Answer::Done {},
+        Command::Dm { .. }
+        | Command::Join { .. }
+        | Command::Leave { .. }
+        | Command::Nick { .. }
+        | Command::Dial { .. } => Answer::Done {},
     })
 }
 

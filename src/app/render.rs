@@ -1,7 +1,7 @@
 //! How a conversation looks: `HH:MM room <nick> text`, and `--:--` when the time is unknown.
 
 use super::shown::{clock, name, printable, short_peer};
-use crate::node::event::{Event, MessageEvent, RecordEvent};
+use crate::node::event::{DirectEvent, Event, MessageEvent, RecordEvent};
 use jiff::tz::TimeZone;
 use std::collections::VecDeque;
 
@@ -30,11 +30,12 @@ impl Painter {
         Self { zone, colour, names: VecDeque::new() }
     }
 
-    /// The line of a message or record; none for other events.
+    /// The line of a message, record or direct message; none for other events.
     pub(crate) fn line(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Message(message) => Some(self.message(message)),
             Event::Record(record) => Some(self.record(record)),
+            Event::Dm(direct) => Some(self.direct(direct)),
             _ => None,
         }
     }
@@ -47,6 +48,13 @@ impl Painter {
     fn record(&mut self, record: &RecordEvent) -> String {
         let what = format!("[record {}, {} bytes]", printable(&record.kind), record.data.len() / 2);
         self.draw(&record.room, &record.time, &short_peer(&record.from), &record.from, &what)
+    }
+
+    /// As in a room `dm:`, a name that no room can have.
+    fn direct(&self, direct: &DirectEvent) -> String {
+        let peer = short_peer(&direct.peer);
+        let nick = if direct.outbound { format!("→ {peer}") } else { peer };
+        self.draw("dm:", &direct.time, &nick, &direct.peer, &printable(&direct.text))
     }
 
     fn draw(&self, room: &str, time: &Option<String>, nick: &str, from: &str, text: &str) -> String {
@@ -96,6 +104,7 @@ mod tests {
             text: text.into(),
             stamp: 1,
             time: time.map(Into::into),
+            via: None,
         })
     }
 
@@ -116,6 +125,16 @@ mod tests {
         };
         let drawn = plain.line(&Event::Record(record)).unwrap();
         assert_eq!(drawn, "--:-- lobby <AbCdEf> [record ledger/block, 2 bytes]");
+        let mut direct = DirectEvent {
+            peer: "12D3KooWAbCdEf".into(),
+            outbound: false,
+            text: "psst\u{7}".into(),
+            time: noon.map(Into::into),
+            via: "uc".into(),
+        };
+        assert_eq!(plain.line(&Event::Dm(direct.clone())).unwrap(), "12:00 dm: <AbCdEf> psst\\u{7}");
+        direct.outbound = true;
+        assert_eq!(plain.line(&Event::Dm(direct)).unwrap(), "12:00 dm: <→ AbCdEf> psst\\u{7}");
         assert_eq!(plain.line(&Event::Missed { count: 1 }), None);
     }
 

@@ -15,7 +15,7 @@ use super::socket::Socket;
 use super::terminal::Terminal;
 use crate::net::executor::Executor;
 use crate::node::command::{Answer, Command};
-use crate::node::{self, Config, Handle, Role};
+use crate::node::{self, Config, Handle, Role, others};
 use smol::future::FutureExt;
 use std::time::{Duration, Instant};
 
@@ -74,6 +74,9 @@ async fn live(
     let mut node = executor.spawn("node", node);
     let terminal = if verb == Verb::Chat { Some(Terminal::open()?) } else { None };
     introduce(&home, board.name, &settings, &socket, terminal.as_ref().is_some_and(Terminal::is_editor));
+    if settings.verbosity >= 0 {
+        tell_notices(&settings.rooms);
+    }
     let quiet = settings.verbosity < 0 || terminal.as_ref().is_some_and(Terminal::is_editor);
     let control = socket.serve(handle.clone(), executor, board.limits.control_clients_max.into());
     let _announce = (!quiet).then(|| executor.spawn("announce", announce(handle.clone())));
@@ -124,6 +127,7 @@ async fn attach(mut client: Client, given: &Given, settings: &Settings) -> Resul
             for room in &given.rooms {
                 client.request(&Command::Join { room: room.clone() }).await?;
             }
+            tell_notices(&given.rooms);
             given.rooms.clone()
         }
         true => match client.request(&Command::Rooms {}).await? {
@@ -151,6 +155,11 @@ fn introduce(home: &Home, board: &str, settings: &Settings, socket: &Socket, per
         say(&format!("peer {peer}"));
         say(&format!("control socket {}", socket.path().display()));
     }
+}
+
+/// Tells what is otherwise in rooms of other programs. The node said so before anyone here could read it.
+fn tell_notices(rooms: &[String]) {
+    rooms.iter().filter_map(|room| others::notice(room)).for_each(|text| say(&format!("* {}", printable(&text))));
 }
 
 /// Tells the addresses we listen on, once they are known.

@@ -45,6 +45,7 @@ pub(crate) async fn tail(dir: &Path, wanted: Wanted) -> Result<(), Failure> {
 
 async fn follow(mut client: Client, output: &mut Output, wanted: Wanted) -> Result<(), Failure> {
     joined(&mut client, &wanted.rooms).await?;
+    let all = wanted.rooms.is_empty();
     let rooms = (!wanted.rooms.is_empty()).then_some(wanted.rooms);
     client.subscribe(&Subscribe { rooms, history: wanted.history }).await?;
     let mut painter = Painter::new(io::stdout().is_terminal());
@@ -54,8 +55,12 @@ async fn follow(mut client: Client, output: &mut Output, wanted: Wanted) -> Resu
             return Err(Failure::no_peer("the peer has ended: start it again"));
         };
         let line = match &event {
-            Event::Message(_) | Event::Record(_) if !wanted.json => painter.line(&event).unwrap_or_default(),
-            Event::Message(_) | Event::Record(_) => protocol::event(&event),
+            // It belongs to no room.
+            Event::Dm(_) if !all => continue,
+            Event::Message(_) | Event::Record(_) | Event::Dm(_) if !wanted.json => {
+                painter.line(&event).unwrap_or_default()
+            }
+            Event::Message(_) | Event::Record(_) | Event::Dm(_) => protocol::event(&event),
             Event::Missed { .. } if wanted.json => {
                 output.line(&protocol::event(&event)).await.map_err(Failure::output)?;
                 continue;

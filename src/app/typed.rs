@@ -9,6 +9,7 @@ pub(crate) const COMMANDS: &[(&str, &str, &str)] = &[
     ("join", "ROOM", "join a room, and talk there from now on"),
     ("leave", "[ROOM]", "leave a room (this one)"),
     ("nick", "NAME", "be called otherwise"),
+    ("dm", "PEER TEXT", "say it to one alone, in a room uc:; the end of the peer id will do"),
     ("status", "", "how far this peer came in joining, and why"),
     ("help", "", "this list"),
     ("quit", "", "end"),
@@ -24,6 +25,8 @@ pub(crate) enum Typed {
     Join(String),
     Leave(Option<String>),
     Nick(String),
+    /// To one peer alone.
+    Dm(String, String),
     Status,
     Help,
     Quit,
@@ -63,6 +66,10 @@ pub(crate) fn parse(line: &str) -> Typed {
         ("leave", room) => Typed::Leave(Some(room.into())),
         ("nick", "") => Typed::Wrong("/nick NAME: which name?".into()),
         ("nick", nick) => Typed::Nick(nick.into()),
+        ("dm", rest) => match rest.split_once(char::is_whitespace) {
+            Some((peer, text)) => Typed::Dm(peer.into(), text.trim().into()),
+            None => Typed::Wrong("/dm PEER TEXT: to whom, and what?".into()),
+        },
         _ => Typed::Wrong(match nearest(name, COMMANDS.iter().map(|(name, ..)| *name)) {
             Some(nearest) => format!("there is no /{name}: did you mean /{nearest}?"),
             None => format!("there is no /{name}: /help lists the commands, // begins a line with a slash"),
@@ -98,6 +105,7 @@ mod tests {
             ("/leave", Typed::Leave(None)),
             ("/leave attic", Typed::Leave(Some("attic".into()))),
             ("/nick ann", Typed::Nick("ann".into())),
+            ("/dm  AbCdEf  hi there", Typed::Dm("AbCdEf".into(), "hi there".into())),
             ("/status", Typed::Status),
             ("/help", Typed::Help),
             ("/quit", Typed::Quit),
@@ -108,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_never_said_aloud() {
-        for line in ["/join", "/nick", "/qiut", "/", "/xyzzy", "/quit now", "/peers all"] {
+        for line in ["/join", "/nick", "/dm", "/dm AbCdEf", "/qiut", "/", "/xyzzy", "/quit now", "/peers all"] {
             assert!(matches!(parse(line), Typed::Wrong(_)), "{line}");
         }
         assert_eq!(parse("/qiut"), Typed::Wrong("there is no /qiut: did you mean /quit?".into()));

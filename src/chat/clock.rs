@@ -46,6 +46,8 @@ pub struct Clock {
     seen: u64,
     /// The newest stamp given.
     own: u64,
+    /// The newest time of arrival given.
+    arrived: u64,
     /// Without a wall clock: the stamp from which time is counted, and the monotonic time when it was seen.
     anchor: (u64, u64),
 }
@@ -53,7 +55,7 @@ pub struct Clock {
 impl Clock {
     /// A clock that has seen nothing, for a program built at that time.
     pub const fn new(build_unix_ms: u64) -> Self {
-        Self { build_unix_ms, seen: 0, own: 0, anchor: (0, 0) }
+        Self { build_unix_ms, seen: 0, own: 0, arrived: 0, anchor: (0, 0) }
     }
 
     /// Whether a stamp is a wall time, for this program.
@@ -105,6 +107,15 @@ impl Clock {
         }
         self.own = stamp;
         Some(stamp)
+    }
+
+    /// A stamp for a message that has none: the time now, and above the one before while that is at most
+    /// [`LEAD_MAX_MS`] ahead. It moves no other stamp, or a flood of such messages could.
+    pub fn arrival(&mut self, now: Now) -> u64 {
+        let time = now.unix_ms.unwrap_or_else(|| self.estimate(now));
+        let after = self.arrived.saturating_add(1).min(time.saturating_add(LEAD_MAX_MS));
+        self.arrived = time.max(after).min(STAMP_MAX);
+        self.arrived
     }
 
     /// The newest stamp given.

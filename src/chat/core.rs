@@ -7,14 +7,15 @@
 
 use super::clock::Clock;
 use super::history::History;
-use super::message::{Content, Inbound, Message, MessageId};
+use super::message::{Content, ID_BYTES_MAX, Inbound, Line, Message, MessageId};
 use super::room::{Kept, Place};
 use super::seen::Seen;
 use super::settings::Settings;
 use super::verdict::{Reason, Refused, Verdict, check_nick};
 use crate::base::meter::{Count, Meter};
 use crate::base::time::Now;
-use crate::wire::frame::{Body, Frame, FrameBytes};
+use crate::wire::bounds::{ROOM_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::wire::frame::{Body, Frame, FrameBytes, Part};
 use crate::wire::room::RoomName;
 
 #[derive(Debug, Default)]
@@ -115,17 +116,58 @@ impl Core {
             Ok(Some((place, body))) => self.keep(room, place, body, inbound, now),
             Err(reason) => Verdict::Refused(reason),
         };
-        let counters = &mut self.counters;
-        match &verdict {
-            Verdict::Accepted(_) => &mut counters.accepted,
-            Verdict::Sealed => &mut counters.sealed,
-            Verdict::Duplicate => &mut counters.duplicate,
-            Verdict::Refused(Reason::NotJoined) => &mut counters.not_joined,
-            Verdict::Refused(Reason::Frame(error)) if error.is_foreign() => &mut counters.foreign,
-            Verdict::Refused(Reason::Frame(_) | Reason::BadAuthor) => &mut counters.malformed,
-            Verdict::Refused(Reason::Ahead(_)) => &mut counters.ahead,
+        self.count(&verdict);
+        verdict
+    }
+
+    /// Checks a line for a room of other programs and stamps it: the stamp is its id here and does not travel. Once
+    /// gossipsub has sent it, [`Core::published_to_others`] keeps it.
+    pub fn compose_for_others(&mut self, room: &RoomName, text: &str, now: Now) -> Result<u64, Refused> {
+        self.note_time(now);
+        match text.len() {
+            0 => Err(Refused::EmptyText),
+            1..=TEXT_BYTES_MAX if !self.is_joined(room) => Err(Refused::NotJoined),
+            1..=TEXT_BYTES_MAX => self.clock.stamp(now).ok_or(Refused::TooFast),
+            _ => Err(Refused::TooLong(Part::Text)),
         }
-        .tick();
+    }
+
+    /// Keeps a line of our own in a room of other programs. `None` if the room was left since, or it is kept already.
+    pub fn published_to_others<'a>(
+        &mut self,
+        room: &'a RoomName,
+        stamp: u64,
+        data: &'a [u8],
+        line: Line<'a>,
+        now: Now,
+    ) -> Option<Message<'a>> {
+        let id = MessageId::new(self.own.from(), stamp)?;
+        self.history.room(room)?;
+        match self.keep_line(room, id, line, Inbound::new(&[], data), now) {
+            Verdict::Accepted(message) => {
+                self.counters.published.tick();
+                Some(message)
+            }
+            _ => None,
+        }
+    }
+
+    /// Keeps a message that gossipsub brought into a room of other programs, if it is new. It has no stamp: its place
+    /// is its arrival, and its id is its author and gossipsub's sequence number.
+    pub fn handle_line<'a>(
+        &mut self,
+        room: &'a RoomName,
+        inbound: Inbound<'a>,
+        line: Line<'a>,
+        now: Now,
+    ) -> Verdict<'a> {
+        self.note_time(now);
+        let verdict = match (self.is_joined(room), MessageId::new(inbound.from, inbound.seqno)) {
+            (false, _) => Verdict::Refused(Reason::NotJoined),
+            (_, None) => Verdict::Refused(Reason::BadAuthor),
+            (true, Some(id)) => self.keep_line(room, id, line, inbound, now),
+        };
+        self.count(&verdict);
         verdict
     }
 
@@ -190,6 +232,20 @@ impl Core {
         ]
     }
 
+    fn count(&mut self, verdict: &Verdict<'_>) {
+        let counters = &mut self.counters;
+        match verdict {
+            Verdict::Accepted(_) => &mut counters.accepted,
+            Verdict::Sealed => &mut counters.sealed,
+            Verdict::Duplicate => &mut counters.duplicate,
+            Verdict::Refused(Reason::NotJoined) => &mut counters.not_joined,
+            Verdict::Refused(Reason::Frame(error)) if error.is_foreign() => &mut counters.foreign,
+            Verdict::Refused(Reason::Frame(_) | Reason::BadAuthor) => &mut counters.malformed,
+            Verdict::Refused(Reason::Ahead(_)) => &mut counters.ahead,
+        }
+        .tick();
+    }
+
     fn compose(&mut self, room: &RoomName, body: Body<'_>, now: Now) -> Result<(u64, FrameBytes), Refused> {
         self.note_time(now);
         if !self.is_joined(room) {
@@ -233,9 +289,36 @@ impl Core {
         let time_known = self.clock.is_wall_time(stamp);
         let new = self.seen.insert(&id.to_bytes());
         let Some(content) = Content::of(body) else { return Verdict::Sealed };
-        if !new || !self.history.insert(room, place, Kept::new(&inbound, now, time_known)) {
+        if !new || !self.history.insert(room, place, Kept::new(&inbound, None, now, time_known)) {
             return Verdict::Duplicate;
         }
+        Verdict::Accepted(Message { room, id, stamp, time_known, content, received: now, data, seqno, signature, key })
+    }
+
+    fn keep_line<'a>(
+        &mut self,
+        room: &'a RoomName,
+        id: MessageId,
+        line: Line<'a>,
+        inbound: Inbound<'a>,
+        now: Now,
+    ) -> Verdict<'a> {
+        let Inbound { data, seqno, signature, key, .. } = inbound;
+        // With the room: sequence numbers of others may be anything, also what is a stamp elsewhere.
+        let mut seen = heapless::Vec::<u8, { ID_BYTES_MAX + ROOM_BYTES_MAX }>::new();
+        // Both always fit: the capacity is their sum.
+        let _ = seen.extend_from_slice(&id.to_bytes());
+        let _ = seen.extend_from_slice(room.as_str().as_bytes());
+        if !self.seen.insert(&seen) {
+            return Verdict::Duplicate;
+        }
+        let stamp = self.clock.arrival(now);
+        let time_known = self.clock.is_wall_time(stamp);
+        let place = Place { stamp, id: id.clone() };
+        if !self.history.insert(room, place, Kept::new(&inbound, Some(line), now, time_known)) {
+            return Verdict::Duplicate;
+        }
+        let content = Content::of_line(line);
         Verdict::Accepted(Message { room, id, stamp, time_known, content, received: now, data, seqno, signature, key })
     }
 

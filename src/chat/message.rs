@@ -13,7 +13,7 @@ pub const ID_BYTES_MAX: usize = PEER_ID_BYTES_MAX + 8;
 
 /// Who wrote a message and which of theirs it is: an author never gives the same stamp twice. It is not gossipsub's
 /// sequence number, because a line that waited for somebody is published anew with another one and is still the same
-/// line. Ordered as the bytes `from ‖ stamp` are, since one peer id is never the beginning of another.
+/// line. What others send in the rooms of other programs has no stamp: there the sequence number stands for it. Ordered as the bytes `from ‖ stamp` are, since one peer id is never the beginning of another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
     from: Vec<u8, PEER_ID_BYTES_MAX, u8>,
@@ -69,7 +69,7 @@ pub struct Inbound<'a> {
     pub from: &'a [u8],
     /// gossipsub's sequence number, which the signature covers; kept with it.
     pub seqno: u64,
-    /// The frame.
+    /// The frame, or what another program sent.
     pub data: &'a [u8],
     /// The author's signature; kept with the message, empty if it is not to be kept.
     pub signature: &'a [u8],
@@ -82,6 +82,15 @@ impl<'a> Inbound<'a> {
     pub const fn new(from: &'a [u8], data: &'a [u8]) -> Self {
         Self { from, seqno: 0, data, signature: &[], key: &[] }
     }
+}
+
+/// What a message of another program says, as whoever knows its form has read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// What the author is called; may be empty.
+    pub nick: &'a str,
+    /// The text.
+    pub text: &'a str,
 }
 
 /// What a message says, safe to print.
@@ -112,6 +121,11 @@ impl<'a> Content<'a> {
             Body::Sealed { .. } => None,
         }
     }
+
+    /// What a message of another program says.
+    pub fn of_line(line: Line<'a>) -> Self {
+        Self::Text { nick: sanitize::nick(line.nick), text: sanitize::text(line.text) }
+    }
 }
 
 /// A message that was accepted.
@@ -129,7 +143,7 @@ pub struct Message<'a> {
     pub content: Content<'a>,
     /// When we took it in.
     pub received: Now,
-    /// The frame as it was signed.
+    /// The data as it was signed: the frame, or what another program sent.
     pub data: &'a [u8],
     /// gossipsub's sequence number, if the signature was given.
     pub seqno: u64,

@@ -1,6 +1,6 @@
 //! One room's messages, in their order.
 
-use super::message::{Content, Inbound, Message, MessageId};
+use super::message::{Content, Inbound, Line, Message, MessageId};
 use crate::base::time::Now;
 use crate::wire::frame::Frame;
 use crate::wire::room::RoomName;
@@ -21,43 +21,57 @@ pub struct Place {
 pub struct Kept {
     data: Box<[u8]>,
     /// One allocation for what most messages do not have.
-    proof: Option<Box<Proof>>,
+    beside: Option<Box<Beside>>,
     received: Now,
     time_known: bool,
 }
 
 #[derive(Debug)]
-struct Proof {
+struct Beside {
     seqno: u64,
     signature: Box<[u8]>,
     key: Box<[u8]>,
+    /// Nickname and text, if the data is no frame.
+    line: Option<(Box<str>, Box<str>)>,
+}
+
+impl Beside {
+    fn bytes(&self) -> usize {
+        let line = self.line.as_ref().map_or(0, |(nick, text)| nick.len() + text.len());
+        size_of::<Self>() + self.signature.len() + self.key.len() + line
+    }
 }
 
 impl Kept {
-    /// Copies what a message brings.
-    pub fn new(inbound: &Inbound<'_>, received: Now, time_known: bool) -> Self {
-        let proof = (!inbound.signature.is_empty() || !inbound.key.is_empty()).then(|| {
-            Box::new(Proof { seqno: inbound.seqno, signature: inbound.signature.into(), key: inbound.key.into() })
+    /// Copies what a message brings, and what it says if it is another program's.
+    pub fn new(inbound: &Inbound<'_>, line: Option<Line<'_>>, received: Now, time_known: bool) -> Self {
+        let Inbound { data, seqno, signature, key, .. } = *inbound;
+        let beside = (!signature.is_empty() || !key.is_empty() || line.is_some()).then(|| {
+            let line = line.map(|line| (line.nick.into(), line.text.into()));
+            Box::new(Beside { seqno, signature: signature.into(), key: key.into(), line })
         });
-        Self { data: inbound.data.into(), proof, received, time_known }
+        Self { data: data.into(), beside, received, time_known }
     }
 
     /// Bytes of memory it takes, its place in the order included.
     pub fn bytes(&self) -> usize {
-        let proof = self.proof.as_ref().map_or(0, |proof| size_of::<Proof>() + proof.signature.len() + proof.key.len());
-        size_of::<(Place, Self)>() + self.data.len() + proof
+        size_of::<(Place, Self)>() + self.data.len() + self.beside.as_ref().map_or(0, |beside| beside.bytes())
     }
 
     fn view<'a>(&'a self, room: &'a RoomName, place: &'a Place) -> Option<Message<'a>> {
-        let proof = self.proof.as_ref();
+        let beside = self.beside.as_deref();
         let (seqno, signature, key): (u64, &[u8], &[u8]) =
-            proof.map_or((0, &[], &[]), |proof| (proof.seqno, &proof.signature, &proof.key));
+            beside.map_or((0, &[], &[]), |beside| (beside.seqno, &beside.signature, &beside.key));
+        let content = match beside.and_then(|beside| beside.line.as_ref()) {
+            Some((nick, text)) => Content::of_line(Line { nick, text }),
+            None => Content::of(Frame::decode(&self.data).ok()?.body)?,
+        };
         Some(Message {
             room,
             id: place.id.clone(),
             stamp: place.stamp,
             time_known: self.time_known,
-            content: Content::of(Frame::decode(&self.data).ok()?.body)?,
+            content,
             received: self.received,
             data: &self.data,
             seqno,

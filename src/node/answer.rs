@@ -2,12 +2,12 @@
 
 use super::{
     command::{Answer, Command, Limit, Peer, Room, Status, Task},
-    handle::Refused,
+    handle::{Refused, Reply},
     state::{Node, build_unix_ms},
     talk::{event_of, refuse},
 };
 use crate::wire::bounds;
-use libp2p::{gossipsub::TopicHash, kad};
+use libp2p::kad;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What each sort of task does, for `status --tasks`.
@@ -23,8 +23,10 @@ const TASKS: [(&str, &str); 7] = [
 
 impl Node {
     /// Does as asked.
-    pub(super) fn on_command(&mut self, command: Command) -> Result<Answer, Refused> {
-        match command {
+    pub(super) fn on_command(&mut self, command: Command, reply: Reply) {
+        let answer = match command {
+            // The other answers it.
+            Command::Dm { peer, text } => return self.send_direct(&peer, text, reply),
             Command::Send { room, text } => self.send(room.as_deref(), &text),
             Command::Record { room, kind, data } => self.record(room.as_deref(), &kind, &data),
             Command::Join { room } => self.join(&room).map(|()| Answer::Done {}),
@@ -36,7 +38,8 @@ impl Node {
             Command::Rooms {} => Ok(Answer::Rooms { rooms: self.room_list() }),
             Command::Status { tasks } => Ok(Answer::Status(Box::new(self.status(tasks)))),
             Command::Limits {} => Ok(Answer::Limits { limits: self.limit_list() }),
-        }
+        };
+        let _ = reply.send(answer);
     }
 
     fn rename(&mut self, nick: String) -> Result<(), Refused> {
@@ -69,7 +72,7 @@ impl Node {
         let room = |room: &crate::wire::room::RoomName| Room {
             room: room.as_str().to_owned(),
             peers: self.peers.in_room(room.as_str()) as u32,
-            mesh: gossip.mesh_peers(&TopicHash::from_raw(room.topic().as_str())).count() as u32,
+            mesh: gossip.mesh_peers(&super::others::topic(room)).count() as u32,
             messages: self.core.messages(room) as u32,
         };
         self.rooms.iter().map(room).collect()
@@ -153,6 +156,13 @@ impl Node {
             ("kind_bytes_max", bounds::KIND_BYTES_MAX, "bytes of a record's kind; the same on every board"),
             ("record_bytes_max", bounds::RECORD_BYTES_MAX, "bytes of a record; the same on every board"),
             ("outbox_max", super::state::OUTBOX_MAX, "lines kept while nobody is in their room"),
+            ("direct_open_max", super::courier::DIRECT_OPEN_MAX, "direct messages of ours that wait for their answer"),
+            (
+                "direct_per_minute_max",
+                super::courier::DIRECT_PER_MINUTE_MAX as usize,
+                "direct messages of one peer a minute",
+            ),
+            ("others_data_bytes_max", crate::compat::bounds::DATA_BYTES_MAX, "bytes of a message of another program"),
             ("bootstrap_max", super::bootstrap::BOOTSTRAP_MAX, "bootstrap nodes"),
             ("known_peers_max", super::peers::KNOWN_PEERS_MAX, "peers whose addresses are kept"),
         ];

@@ -6,8 +6,8 @@ use libp2p::{
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
 
-/// Every protocol a node speaks. The order matters: limits refuse first, and gossip comes last, for it must not hear
-/// of a connection that another refuses afterwards.
+/// Every protocol a node speaks. The order matters: limits refuse first, and gossip comes after all others that refuse, for
+/// it must not hear of a connection that is refused afterwards. Neither must direct messages, which refuse none.
 #[derive(NetworkBehaviour)]
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub struct Behaviour {
@@ -23,4 +23,6 @@ pub struct Behaviour {
     pub dht: kad::Behaviour<kad::store::MemoryStore>,
     /// The rooms.
     pub gossip: super::gossip::Behaviour,
+    /// universal-connectivity's direct messages.
+    pub direct: super::courier::Behaviour,
 }

@@ -26,6 +26,13 @@ pub enum Command {
         /// The payload in hex, up to `RECORD_BYTES_MAX` bytes.
         data: String,
     },
+    /// Send a direct message of universal-connectivity. It is answered when the other has taken it, or not.
+    Dm {
+        /// The peer id (base58) of a connected peer, or the end of it.
+        peer: String,
+        /// The text, up to `TEXT_BYTES_MAX` bytes.
+        text: String,
+    },
     /// Join a room.
     Join {
         /// The room's name.

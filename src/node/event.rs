@@ -43,8 +43,26 @@ pub struct MessageEvent {
     pub text: String,
     /// Hybrid logical clock, in ms.
     pub stamp: u64,
-    /// RFC 3339 time when the author's clock was known, else null.
+    /// RFC 3339 time when the author's clock was known, else null. In a room of other programs: when it arrived.
     pub time: Option<String>,
+    /// Whose room it was said in, if it is one of other programs: `uc`, `go-chat` or `text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+}
+
+/// One direct message, to us or ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectEvent {
+    /// The other's peer id (base58).
+    pub peer: String,
+    /// Whether it is ours, and the other has taken it.
+    pub outbound: bool,
+    /// The text, sanitised.
+    pub text: String,
+    /// RFC 3339 time of our clock if it is known, else null.
+    pub time: Option<String>,
+    /// Whose protocol brought it: `uc`.
+    pub via: String,
 }
 
 /// One record of a program, as received.
@@ -74,6 +92,15 @@ pub enum Event {
     Message(MessageEvent),
     /// A record arrived (or is our own).
     Record(RecordEvent),
+    /// A direct message arrived, or one of ours was taken.
+    Dm(DirectEvent),
+    /// A room of other programs was joined: what is otherwise there.
+    Notice {
+        /// The room's name.
+        room: String,
+        /// A sentence.
+        text: String,
+    },
     /// A peer or address was found.
     Discovered {
         /// The peer id (base58), if known.

@@ -39,6 +39,7 @@ impl Node {
             BehaviourEvent::Identify(event) => self.on_identify(event, now),
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Dht(event) => self.on_dht(event, now),
+            BehaviourEvent::Direct(event) => self.on_direct(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Limits(never) => match never {},
         }

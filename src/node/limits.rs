@@ -1,13 +1,21 @@
 //! Every limit of every libp2p part, set here and nowhere else, from the board. A default left alone is a bug.
 
-use super::gossip::{GOSSIP_MESH_LOW, TopicBounds};
-use crate::{base::board::Limits, wire::bounds};
+use super::{
+    courier,
+    direct::PROTOCOL,
+    gate::Gate,
+    gossip::{GOSSIP_MESH_LOW, TopicBounds},
+    others::Naming,
+};
+use crate::{base::board::Limits, compat::room::NAMESPACES_MAX, wire::bounds};
 use libp2p::{
     PeerId, StreamProtocol, connection_limits,
     gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode},
     identify,
     identity::Keypair,
-    kad, ping, swarm,
+    kad, ping,
+    request_response::{self, ProtocolSupport},
+    swarm,
 };
 use std::{
     num::{NonZeroU8, NonZeroUsize},
@@ -56,6 +64,10 @@ pub const DHT_QUERY_S: u64 = 60;
 pub const CONNECTIONS_PER_PEER_MAX: u32 = 3;
 /// Inbound streams of one connection still negotiating their protocol.
 pub const NEGOTIATING_STREAMS_MAX: usize = 16;
+/// Seconds a direct message may take, with its answer. Source: universal-connectivity's js peer.
+pub const DIRECT_TIMEOUT_S: u64 = 5;
+/// Direct messages under way at once on one connection, each way.
+pub const DIRECT_STREAMS_MAX: usize = 4;
 /// Addresses of one peer dialled at once.
 pub const DIAL_CONCURRENCY: u8 = 4;
 
@@ -65,17 +77,15 @@ const _: () = assert!(GOSSIP_HEARTBEAT_MS < super::gossip::HEARTBEAT_BUSY_MS);
 
 /// The message id of the pubsub specification: `from ‖ seqno`.
 pub fn message_id(message: &gossipsub::Message) -> MessageId {
-    let mut id = message.source.map(|peer| peer.to_bytes()).unwrap_or_default();
-    id.extend_from_slice(&message.sequence_number.unwrap_or_default().to_be_bytes());
-    MessageId::from(id)
+    Naming::default().id(message)
 }
 
-/// gossipsub: StrictSign, the specification's ids, queues and caches as the board allows.
-pub fn gossip(keypair: &Keypair, limits: &Limits) -> Result<super::gossip::Behaviour, String> {
+/// gossipsub: StrictSign, the specification's ids but where a room's are other, queues and caches as the board allows.
+pub fn gossip(keypair: &Keypair, limits: &Limits, naming: Naming) -> Result<super::gossip::Behaviour, String> {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Strict)
         .validate_messages()
-        .message_id_fn(message_id)
+        .message_id_fn(move |message| naming.id(message))
         .max_transmit_size(GOSSIP_RPC_BYTES_MAX + GOSSIP_READ_BYTES)
         .max_control_message_size(GOSSIP_CONTROL_BYTES_MAX)
         .heartbeat_interval(Duration::from_millis(GOSSIP_HEARTBEAT_MS))
@@ -174,7 +184,7 @@ pub fn dht(local: PeerId, protocol: StreamProtocol, limits: &Limits) -> kad::Beh
         max_records: records,
         max_value_bytes: DHT_VALUE_BYTES_MAX,
         max_providers_per_key: 20,
-        max_provided_keys: usize::from(limits.rooms_max) + records,
+        max_provided_keys: usize::from(limits.rooms_max) * NAMESPACES_MAX + records,
     };
     let mut config = kad::Config::new(protocol);
     config
@@ -214,6 +224,15 @@ pub fn identify(keypair: &Keypair) -> identify::Behaviour {
         // The node keeps what it needs; the cache would dial whatever a stranger names.
         .with_cache_size(0);
     identify::Behaviour::new(config)
+}
+
+/// universal-connectivity's direct messages, not offered until a room of theirs is joined.
+pub fn direct() -> courier::Behaviour {
+    let config = request_response::Config::default()
+        .with_request_timeout(Duration::from_secs(DIRECT_TIMEOUT_S))
+        .with_max_concurrent_streams(DIRECT_STREAMS_MAX);
+    let protocols = [(StreamProtocol::new(PROTOCOL), ProtocolSupport::Full)];
+    Gate::new(request_response::Behaviour::with_codec(courier::Codec, protocols, config))
 }
 
 /// ping, the only notice of a link that died in silence.

@@ -3,7 +3,7 @@
 use super::{
     event::{Event, FoundBy},
     peers::{self, Connected, ip_of, peer_of},
-    rendezvous::{self, Due},
+    rendezvous::Due,
     state::Node,
 };
 use crate::net::interfaces;
@@ -67,6 +67,9 @@ impl Node {
                 self.on_connected(peer_id, connection_id, &endpoint, now);
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.on_disconnected(peer_id, now),
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+                self.peers.on_connection_lost(&peer_id, connection_id, now);
+            }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error, .. } => {
                 self.on_dial_failed(connection_id, peer_id, &error, now);
             }
@@ -241,15 +244,17 @@ impl Node {
             self.dial_peer(peer, addresses, PeerCondition::Always, now);
         }
         for due in self.rendezvous.due(now, self.wants_peers()) {
+            let (Due::Provide(namespace) | Due::Find(namespace)) = &due;
+            let Some(key) = self.rendezvous.key_of(namespace) else { continue };
             let dht = &mut self.swarm.behaviour_mut().dht;
             match due {
                 Due::Provide(namespace) => {
-                    if let Err(error) = dht.start_providing(rendezvous::key(&namespace)) {
+                    if let Err(error) = dht.start_providing(key) {
                         log::warn!("announcing {namespace} in the DHT: {error}");
                     }
                 }
-                Due::Find(namespace) => {
-                    dht.get_providers(rendezvous::key(&namespace));
+                Due::Find(_) => {
+                    dht.get_providers(key);
                 }
             }
         }

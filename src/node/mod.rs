@@ -1,4 +1,4 @@
-//! Floor 4. Stands on: base, wire, chat, net, store.
+//! Floor 4. Stands on: base, wire, chat, compat, net, store.
 //!
 //! The peer: swarm, rooms and disk in one loop. One task owns both; everything else reaches it through bounded
 //! queues. No lock around state.
@@ -8,19 +8,32 @@ pub mod event;
 pub mod command;
 pub mod config;
 pub mod gossip;
-pub mod limits;
 pub mod peers;
 
-mod behaviour;
-pub mod bootstrap;
-pub mod channel;
 pub mod rendezvous;
 
+pub mod others;
+
+pub mod bootstrap;
+pub mod channel;
+
 pub mod handle;
+
+mod gate;
+
+pub mod direct;
+
+pub mod courier;
+
+pub mod limits;
+
+mod behaviour;
 
 mod state;
 
 mod talk;
+
+mod abroad;
 
 mod meet;
 

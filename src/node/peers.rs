@@ -257,6 +257,14 @@ impl Peers {
         }
     }
 
+    /// A connection closed and others stand. If it was the one in use, those gave way to it and are deaf: dial anew.
+    pub fn on_connection_lost(&mut self, peer: &PeerId, lost: ConnectionId, now: Instant) {
+        let wait = if self.local < *peer { CROSSED_DIAL_WAIT_MS } else { 0 };
+        if let Some(connected) = self.connected.get_mut(peer).filter(|c| c.connection == lost) {
+            connected.suspect = Some((now + Duration::from_millis(wait), 0));
+        }
+    }
+
     /// The next time something is due.
     pub fn next_due(&self) -> Option<Instant> {
         let dials = self.known.iter().filter(|(peer, known)| !known.dialling && !self.connected.contains_key(peer));

@@ -28,6 +28,7 @@ pub fn key(namespace: &str) -> kad::RecordKey {
 
 #[derive(Debug)]
 struct Namespace {
+    key: kad::RecordKey,
     provide_at: Instant,
     find_at: Instant,
     finds: u32,
@@ -51,10 +52,15 @@ pub struct Rendezvous {
 }
 
 impl Rendezvous {
-    /// A room was joined.
-    pub fn join(&mut self, namespace: &str, now: Instant) {
-        let fresh = Namespace { provide_at: now, find_at: now, finds: 0 };
+    /// A room was joined: its people are found by this key.
+    pub fn join(&mut self, namespace: &str, key: kad::RecordKey, now: Instant) {
+        let fresh = Namespace { key, provide_at: now, find_at: now, finds: 0 };
         self.namespaces.insert(namespace.to_owned(), fresh);
+    }
+
+    /// The key of a namespace that was joined.
+    pub fn key_of(&self, namespace: &str) -> Option<kad::RecordKey> {
+        self.namespaces.get(namespace).map(|namespace| namespace.key.clone())
     }
 
     /// A room was left.
@@ -67,7 +73,7 @@ impl Rendezvous {
         self.reachable = true;
         let soon = now + Duration::from_millis(SETTLE_MS);
         for namespace in self.namespaces.values_mut() {
-            *namespace = Namespace { provide_at: soon, find_at: soon, finds: 0 };
+            (namespace.provide_at, namespace.find_at, namespace.finds) = (soon, soon, 0);
         }
     }
 
@@ -138,7 +144,7 @@ mod tests {
     fn nothing_is_due_without_a_server_and_all_is_when_one_comes() {
         let start = Instant::now();
         let mut rendezvous = Rendezvous::default();
-        rendezvous.join("a", start);
+        rendezvous.join("a", key("a"), start);
         assert!(rendezvous.due(start, true).is_empty());
         rendezvous.on_server(start);
         let soon = start + Duration::from_millis(SETTLE_MS);

@@ -23,7 +23,9 @@ use crate::{
 };
 use futures::{FutureExt, StreamExt};
 use libp2p::{
-    Multiaddr, StreamProtocol, Swarm, Transport as _, kad,
+    Multiaddr, StreamProtocol, Swarm, Transport as _,
+    gossipsub::IdentTopic,
+    kad,
     multiaddr::Protocol,
     swarm::{SwarmEvent, behaviour::toggle::Toggle},
 };
@@ -114,13 +116,15 @@ pub fn start(
     let mdns = mdns.transpose().map_err(|e| StartError::Config(e.to_string()))?;
     let mut dht = limits::dht(local, protocol, limits);
     dht.set_mode(Some(if config.role == Role::Bootstrap { kad::Mode::Server } else { kad::Mode::Client }));
+    let naming = super::others::Naming::default();
     let behaviour = Behaviour {
         limits: limits::connections(limits),
         mdns: Toggle::from(mdns),
         identify: limits::identify(&config.keypair),
         ping: limits::ping(),
         dht,
-        gossip: limits::gossip(&config.keypair, limits).map_err(StartError::Config)?,
+        direct: limits::direct(),
+        gossip: limits::gossip(&config.keypair, limits, naming.clone()).map_err(StartError::Config)?,
     };
     let mut swarm = Swarm::new(transport, behaviour, local, limits::swarm(executor.clone()));
     listen(&mut swarm, &config.listen)?;
@@ -153,6 +157,8 @@ pub fn start(
         nick: config.nick,
         rooms: Vec::new(),
         peers,
+        naming,
+        directs: Default::default(),
         bootstrap: Bootstrap::new(&config.bootstrap, now),
         rendezvous: Rendezvous::default(),
         remembered,
@@ -241,7 +247,7 @@ impl Node {
                 Turn::Swarm(SwarmEvent::Behaviour(event)) => self.on_behaviour_event(event),
                 Turn::Swarm(event) => self.on_swarm_event(event),
                 Turn::Request(Request::Do(command, reply)) => {
-                    let _ = reply.send(self.on_command(command));
+                    self.on_command(command, reply);
                 }
                 Turn::Request(Request::Stop(reply)) => break Some(reply),
                 Turn::Due => {}
@@ -281,7 +287,7 @@ impl Node {
             mdns.goodbye();
         }
         for room in std::mem::take(&mut self.rooms) {
-            let topic = libp2p::gossipsub::IdentTopic::new(room.topic().as_str());
+            let topic = IdentTopic::new(super::others::topic(&room).into_string());
             self.swarm.behaviour_mut().gossip.inner_mut().unsubscribe(&topic);
         }
         self.save(true);

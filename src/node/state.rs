@@ -4,8 +4,10 @@ use super::{
     behaviour::Behaviour,
     bootstrap::Bootstrap,
     command::{Counter, Queue},
+    courier::Directs,
     event::{Event, Stage},
     handle::{Hub, Requests},
+    others::Naming,
     peers::Peers,
     rendezvous::Rendezvous,
 };
@@ -14,7 +16,7 @@ use crate::{
     chat::core::Core,
     net::executor::Executor,
     store::{remembered::Remembered, stamp::Mark, writer::Writer},
-    wire::{frame::FrameBytes, room::RoomName},
+    wire::room::RoomName,
 };
 use libp2p::{Multiaddr, PeerId, Swarm, swarm::ConnectionId};
 use std::{
@@ -34,7 +36,7 @@ pub const OUTBOX_RETRY_MS: u64 = 250;
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub room: RoomName,
-    pub frame: FrameBytes,
+    pub data: Box<[u8]>,
 }
 
 /// What outlives a restart.
@@ -53,6 +55,8 @@ pub struct Node {
     pub(super) nick: String,
     pub(super) rooms: Vec<RoomName>,
     pub(super) peers: Peers,
+    pub(super) naming: Naming,
+    pub(super) directs: Directs,
     pub(super) bootstrap: Bootstrap,
     pub(super) rendezvous: Rendezvous,
     pub(super) remembered: Remembered,

@@ -4,7 +4,7 @@ use super::{
     command::{Answer, Sent},
     event::{Event, MessageEvent, RecordEvent},
     handle::Refused,
-    limits,
+    limits, others,
     state::{Node, OUTBOX_MAX, OUTBOX_RETRY_MS, Waiting},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         message::{Content, Inbound, Message},
         verdict::{Acceptance, Verdict},
     },
-    wire::{frame::FrameBytes, room::RoomName},
+    wire::room::RoomName,
 };
 use libp2p::{
     PeerId,
@@ -42,16 +42,30 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| Some(nibble(*pair.first()?)? << 4 | nibble(*pair.get(1)?)?)).collect()
 }
 
+/// A wall time in words.
+pub(super) fn rfc3339(unix_ms: u64) -> Option<String> {
+    jiff::Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok().map(|time| time.to_string())
+}
+
+/// What gossipsub is to do with a message.
+pub(super) fn acceptance(verdict: &Verdict<'_>) -> MessageAcceptance {
+    match verdict.acceptance() {
+        Acceptance::Accept => MessageAcceptance::Accept,
+        Acceptance::Ignore => MessageAcceptance::Ignore,
+        Acceptance::Reject => MessageAcceptance::Reject,
+    }
+}
+
 /// A message as an event.
 pub(super) fn event_of(message: &Message<'_>) -> Event {
     let from = PeerId::from_bytes(message.id.from()).map(|peer| peer.to_base58()).unwrap_or_default();
-    let millis = message.unix_ms().and_then(|ms| i64::try_from(ms).ok());
-    let time = millis.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|time| time.to_string());
+    let time = message.unix_ms().and_then(rfc3339);
     let (room, id, stamp) = (message.room.as_str().to_owned(), message.id.to_string(), message.stamp);
     match &message.content {
         Content::Text { nick, text } => {
             let (nick, text) = (nick.as_str().to_owned(), text.to_string());
-            Event::Message(MessageEvent { room, id, from, nick, text, stamp, time })
+            let via = others::via(message.room).map(str::to_owned);
+            Event::Message(MessageEvent { room, id, from, nick, text, stamp, time, via })
         }
         Content::Record { kind, bytes } => {
             Event::Record(RecordEvent { room, id, from, kind: (*kind).to_owned(), data: hex(bytes), stamp, time })
@@ -70,12 +84,16 @@ impl Node {
     }
 
     pub(super) fn join(&mut self, name: &str) -> Result<(), Refused> {
-        let room: RoomName = RoomName::new(name).map_err(refuse)?;
+        let room = others::room_name(name).map_err(refuse)?;
         if self.rooms.contains(&room) {
             return Ok(());
         }
+        let hash = others::topic(&room);
+        if let Some(same) = self.room_of(&hash) {
+            return Err(refuse(format!("{same} is the same room by another name: leave it first")));
+        }
         self.core.command_join(&room).map_err(refuse)?;
-        let topic = IdentTopic::new(room.topic().as_str());
+        let topic = IdentTopic::new(hash.as_str());
         let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
         if let Err(error) = gossip.subscribe(&topic) {
             let _ = self.core.command_leave(&room);
@@ -84,10 +102,12 @@ impl Node {
         if let Err(error) = gossip.set_topic_params(topic, limits::room_score()) {
             log::warn!("room {room}: {error}");
         }
-        self.rendezvous.join(room.topic().as_str(), Instant::now());
+        for (namespace, key) in others::namespaces(&room) {
+            self.rendezvous.join(&namespace, key, Instant::now());
+        }
         self.rooms.push(room.clone());
+        self.on_joined_others(&room);
         // Those who are in it already said so before we joined.
-        let hash = gossipsub::TopicHash::from_raw(room.topic().as_str());
         let members: Vec<PeerId> = {
             let all = self.swarm.behaviour().gossip.inner().all_peers();
             all.filter(|(_, topics)| topics.contains(&&hash)).map(|(peer, _)| *peer).collect()
@@ -99,11 +119,20 @@ impl Node {
 
     pub(super) fn leave(&mut self, name: &str) -> Result<(), Refused> {
         let room = self.room(Some(name))?;
-        self.swarm.behaviour_mut().gossip.inner_mut().unsubscribe(&IdentTopic::new(room.topic().as_str()));
-        self.swarm.behaviour_mut().dht.stop_providing(&super::rendezvous::key(room.topic().as_str()));
-        self.rendezvous.leave(room.topic().as_str());
+        let hash = others::topic(&room);
+        self.swarm.behaviour_mut().gossip.inner_mut().unsubscribe(&IdentTopic::new(hash.as_str()));
+        self.naming.set(hash, Default::default());
         self.core.command_leave(&room).map_err(refuse)?;
         self.rooms.retain(|joined| *joined != room);
+        self.update_direct();
+        for (namespace, key) in others::namespaces(&room) {
+            // Two rooms can be looked for under one name.
+            if !self.rooms.iter().any(|joined| others::namespaces(joined).iter().any(|(other, _)| *other == namespace))
+            {
+                self.swarm.behaviour_mut().dht.stop_providing(&key);
+                self.rendezvous.leave(&namespace);
+            }
+        }
         self.outbox.retain(|waiting| waiting.room != room);
         let peers: Vec<PeerId> = self.peers.all_connected().map(|(peer, _)| *peer).collect();
         for peer in peers {
@@ -117,33 +146,52 @@ impl Node {
 
     pub(super) fn send(&mut self, room: Option<&str>, text: &str) -> Result<Answer, Refused> {
         let room = self.room(room)?;
+        if let Some(theirs) = others::of(&room) {
+            return self.send_to_others(room, &theirs, text);
+        }
         let now = self.now();
         let (_, frame) = self.core.compose_text(&room, &self.nick, text, now).map_err(refuse)?;
-        self.publish(room, frame)
+        self.publish(room, &frame)
     }
 
     pub(super) fn record(&mut self, room: Option<&str>, kind: &str, data: &str) -> Result<Answer, Refused> {
         let room = self.room(room)?;
+        if room.is_others() {
+            return Err(refuse(format!(
+                "{room} is a room of other programs, and takes text only: records need one of ours"
+            )));
+        }
         let bytes = unhex(data).ok_or_else(|| refuse("the data of a record is hex: two digits a byte"))?;
         let now = self.now();
         let (_, frame) = self.core.compose_record(&room, kind, &bytes, now).map_err(refuse)?;
-        self.publish(room, frame)
+        self.publish(room, &frame)
     }
 
-    fn publish(&mut self, room: RoomName, frame: FrameBytes) -> Result<Answer, Refused> {
+    fn publish(&mut self, room: RoomName, frame: &[u8]) -> Result<Answer, Refused> {
+        let sent = self.hand_out_or_keep(&room, frame)?;
+        let now = self.now();
+        let event = self.core.published(&room, frame, now).map(|message| event_of(&message));
+        self.tell_sent(&room, event, sent)
+    }
+
+    /// Hands a message to gossipsub, or keeps it for later: false then.
+    pub(super) fn hand_out_or_keep(&mut self, room: &RoomName, data: &[u8]) -> Result<bool, Refused> {
         // A line never overtakes one that waits for the same room.
-        let sent = !self.outbox.iter().any(|waiting| waiting.room == room) && self.hand_out(&room, &frame)?;
+        let sent = !self.outbox.iter().any(|waiting| waiting.room == *room) && self.hand_out(room, data)?;
         if !sent {
             if self.outbox.len() >= OUTBOX_MAX {
                 self.count("outbox full");
-                return Err(refuse(self.outbox_full(&room)));
+                return Err(refuse(self.outbox_full(room)));
             }
-            self.outbox.push_back(Waiting { room: room.clone(), frame: frame.clone() });
+            self.outbox.push_back(Waiting { room: room.clone(), data: data.into() });
             self.outbox_high = self.outbox_high.max(self.outbox.len());
             self.outbox_retry = Instant::now() + Duration::from_millis(OUTBOX_RETRY_MS);
         }
-        let now = self.now();
-        let event = self.core.published(&room, &frame, now).map(|message| event_of(&message));
+        Ok(sent)
+    }
+
+    /// Tells everyone of a message of ours.
+    pub(super) fn tell_sent(&mut self, room: &RoomName, event: Option<Event>, sent: bool) -> Result<Answer, Refused> {
         let event = event.ok_or_else(|| refuse("the message is in the history already"))?;
         let id = match &event {
             Event::Message(message) => message.id.clone(),
@@ -156,16 +204,18 @@ impl Node {
         Ok(Answer::Sent(Sent { id, peers }))
     }
 
-    /// Hands a frame to gossipsub. False if nobody could take it now.
-    fn hand_out(&mut self, room: &RoomName, frame: &[u8]) -> Result<bool, Refused> {
-        let topic = gossipsub::TopicHash::from_raw(room.topic().as_str());
-        match self.swarm.behaviour_mut().gossip.inner_mut().publish(topic, frame) {
+    /// Hands a message to gossipsub. False if nobody could take it now.
+    fn hand_out(&mut self, room: &RoomName, data: &[u8]) -> Result<bool, Refused> {
+        match self.swarm.behaviour_mut().gossip.inner_mut().publish(others::topic(room), data) {
             Ok(_) => Ok(true),
             Err(PublishError::NoPeersSubscribedToTopic) => Ok(false),
             // Nobody took it: it is published anew, and counts once wherever it arrives twice.
             Err(PublishError::AllQueuesFull(_)) => {
                 self.count("publish: every queue full");
                 Ok(false)
+            }
+            Err(PublishError::Duplicate) if room.is_others() => {
+                Err(refuse("the same was said here a moment ago, and in this room that makes it the same message"))
             }
             Err(error) => Err(refuse(error)),
         }
@@ -186,7 +236,7 @@ impl Node {
         for _ in 0..self.outbox.len() {
             let Some(waiting) = self.outbox.pop_front() else { return };
             let sent = !blocked.contains(&waiting.room)
-                && self.hand_out(&waiting.room, &waiting.frame).unwrap_or_else(|error| {
+                && self.hand_out(&waiting.room, &waiting.data).unwrap_or_else(|error| {
                     log::warn!("a waiting line for {} could not be sent: {error}", waiting.room);
                     true
                 });
@@ -225,21 +275,20 @@ impl Node {
 
     /// The joined room of a topic.
     pub(super) fn room_of(&self, topic: &gossipsub::TopicHash) -> Option<RoomName> {
-        self.rooms.iter().find(|room| room.topic().as_str() == topic.as_str()).cloned()
+        self.rooms.iter().find(|room| others::topic(room) == *topic).cloned()
     }
 
     /// A message came. What gossipsub is told decides whether it travels on and whether its bringer is penalised.
     pub(super) fn on_message(&mut self, message: gossipsub::Message) -> MessageAcceptance {
         let Some(room) = self.room_of(&message.topic) else { return MessageAcceptance::Ignore };
+        if let Some(theirs) = others::of(&room) {
+            return self.on_line(&room, &theirs, &message);
+        }
         let Some(source) = message.source else { return MessageAcceptance::Reject };
         let (now, from) = (self.now(), source.to_bytes());
         let inbound = Inbound::new(&from, &message.data);
         let verdict = self.core.handle_message(&room, inbound, now);
-        let acceptance = match verdict.acceptance() {
-            Acceptance::Accept => MessageAcceptance::Accept,
-            Acceptance::Ignore => MessageAcceptance::Ignore,
-            Acceptance::Reject => MessageAcceptance::Reject,
-        };
+        let acceptance = acceptance(&verdict);
         match verdict {
             Verdict::Accepted(message) => {
                 if let (Content::Text { nick, .. }, Some(connected)) =

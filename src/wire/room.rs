@@ -14,7 +14,8 @@ pub const TOPIC_BYTES_MAX: usize = TOPIC_PREFIX.len() + ROOM_BYTES_MAX;
 /// A room's topic in gossipsub and its namespace in the DHT, which are the same text.
 pub type Topic = String<TOPIC_BYTES_MAX>;
 
-/// A valid name of a room: 1 to [`ROOM_BYTES_MAX`] bytes, no white space, nothing invisible, no `:`.
+/// A valid name of a room: 1 to [`ROOM_BYTES_MAX`] bytes, no white space, nothing invisible. Only the rooms of other
+/// programs have a `:` in theirs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomName(String<ROOM_BYTES_MAX, u8>);
 
@@ -42,14 +43,19 @@ pub enum RoomError {
 }
 
 impl RoomName {
-    /// Checks a name.
+    /// Checks the name of a room of ours.
     pub fn new(name: &str) -> Result<Self, RoomError> {
+        if name.contains(':') { Err(RoomError::Colon) } else { Self::of_others(name) }
+    }
+
+    /// Checks a name that may have a `:`, as the rooms of other programs do. What stands around it is theirs to know,
+    /// and so is their topic: [`RoomName::topic`] is not for them.
+    pub fn of_others(name: &str) -> Result<Self, RoomError> {
         if name.is_empty() {
             return Err(RoomError::Empty);
         }
         for c in name.chars() {
             match c {
-                ':' => return Err(RoomError::Colon),
                 c if c.is_whitespace() => return Err(RoomError::Whitespace),
                 c if is_hidden(c) => return Err(RoomError::Hidden(c)),
                 _ => {}
@@ -68,7 +74,12 @@ impl RoomName {
         self.0.as_str()
     }
 
-    /// The room's gossipsub topic, which is also its namespace in the DHT.
+    /// Whether it is a room of other programs.
+    pub fn is_others(&self) -> bool {
+        self.as_str().contains(':')
+    }
+
+    /// The gossipsub topic of a room of ours, which is also its namespace in the DHT.
     pub fn topic(&self) -> Topic {
         let mut topic = Topic::new();
         // Both always fit: the type's capacity is their sum.

@@ -19,6 +19,8 @@ use stonechat::base::time::Now;
 use stonechat::chat::core::Core;
 use stonechat::chat::message::Inbound;
 use stonechat::chat::settings::Settings;
+use stonechat::compat::profile::{Named, Profile};
+use stonechat::compat::room::{Room, Said};
 use stonechat::wire::frame::{Body, Frame};
 use stonechat::wire::room::RoomName;
 
@@ -31,12 +33,20 @@ fn on_panic(info: &PanicInfo<'_>) -> ! {
 }
 
 /// The files, and what checks a line of each.
-const FILES: [(&str, &str, Check); 4] = [
+const FILES: [(&str, &str, Check); 8] = [
     ("accepted.txt", include_str!("../../../tests/vectors/accepted.txt"), accepted),
     ("refused.txt", include_str!("../../../tests/vectors/refused.txt"), refused),
     ("rooms.txt", include_str!("../../../tests/vectors/rooms.txt"), room),
     ("rooms_refused.txt", include_str!("../../../tests/vectors/rooms_refused.txt"), room_refused),
+    ("others_rooms.txt", include_str!("../../../tests/vectors/others_rooms.txt"), others_room),
+    ("others_ids.txt", include_str!("../../../tests/vectors/others_ids.txt"), others_id),
+    ("others_lines.txt", include_str!("../../../tests/vectors/others_lines.txt"), others_line),
+    ("others_read.txt", include_str!("../../../tests/vectors/others_read.txt"), others_read),
 ];
+
+/// The authors of those vectors.
+const AUTHOR_OF_IDS: &str = "12D3KooW9pP4Seg3kZYhySpuVjn1RPdQBsUFZKiFxGMGQN5MeL6A";
+const AUTHOR_OF_LINES: &str = "12D3KooWA1yzq95Mxs6X5NzFwM14vY5evLVbe8R2HzQSJtnuwpsR";
 
 /// Nothing, or what was found instead.
 type Check = fn(&[&str]) -> Result<(), String>;
@@ -84,6 +94,43 @@ fn room_refused(fields: &[&str]) -> Result<(), String> {
     equal(format!("{:?}", RoomName::new(&quoted(name))).as_str(), &format!("Err({why})"))
 }
 
+fn others(name: &str) -> Result<Room, String> {
+    let name = RoomName::of_others(name).map_err(|error| format!("{error:?}"))?;
+    Room::of(&name).map_err(|error| format!("{error:?}"))
+}
+
+fn others_room(fields: &[&str]) -> Result<(), String> {
+    let [name, topic, profile, ..] = fields else { return Err("not three fields".into()) };
+    let room = others(name)?;
+    equal(room.topic(), topic)?;
+    equal(room.profile.name(), profile)
+}
+
+/// The hash of `uc-rust` is the one of 64-bit machines, also here.
+fn others_id(fields: &[&str]) -> Result<(), String> {
+    let [profile, seqno, data, id] = fields else { return Err("not four fields".into()) };
+    let from: Vec<u8> = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20].into_iter().chain(0..32).collect();
+    let (seqno, data) = (seqno.parse().map_err(|_| "no number")?, quoted(data));
+    let named = Named { from: &from, from_text: AUTHOR_OF_IDS, seqno, data: data.as_bytes() };
+    equal(Profile::find(profile).ok_or("no such message ids")?.id(named), hex(id))
+}
+
+fn others_line(fields: &[&str]) -> Result<(), String> {
+    let [name, nick, text, payload] = fields else { return Err("not four fields".into()) };
+    let (room, said) = (others(name)?, Said { nick: quoted(nick), text: quoted(text) });
+    equal(room.encode(&said.nick, &said.text, AUTHOR_OF_LINES), hex(payload))?;
+    equal(room.decode(&hex(payload), AUTHOR_OF_LINES), Ok(said))
+}
+
+fn others_read(fields: &[&str]) -> Result<(), String> {
+    let [name, payload, wanted] = fields else { return Err("not three fields".into()) };
+    let wanted = if wanted.starts_with('"') { quoted(wanted) } else { String::from(*wanted) };
+    equal(
+        others(name)?.decode(&hex(payload), AUTHOR_OF_LINES).map_or_else(|why| format!("{why:?}"), |said| said.text),
+        wanted,
+    )
+}
+
 /// What a core holds on the heap when it is new and when more came than it keeps.
 fn memory() -> Result<(), String> {
     let tiny = stonechat::base::board::find("tiny").ok_or("no board `tiny`")?;
@@ -122,5 +169,5 @@ fn main() {
     }
     count("memory", &[], memory());
     say(format_args!("{passed} passed, {failed} failed\n"));
-    exit(usize::from(failed > 0 || passed < 60));
+    exit(usize::from(failed > 0 || passed < 120));
 }

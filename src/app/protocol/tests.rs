@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::node::command::{Room, Sent, Status};
-use crate::node::event::{FoundBy, MessageEvent, RecordEvent, Stage};
+use crate::node::event::{DirectEvent, FoundBy, MessageEvent, RecordEvent, Stage};
 use serde_json::json;
 
 fn sentence(line: &str) -> String {
@@ -177,7 +177,10 @@ fn events() -> Vec<(Event, Value)> {
         text: "hi".into(),
         stamp: 5,
         time: Some("2026-11-23T12:00:00Z".into()),
+        via: None,
     };
+    let abroad = MessageEvent { room: room(), via: Some("uc".into()), ..message.clone() };
+    let direct = DirectEvent { peer: from(), outbound: false, text: "hi".into(), time: None, via: "uc".into() };
     let record =
         RecordEvent { room: room(), id: id(), from: from(), kind: "k".into(), data: "00".into(), stamp: 5, time: None };
     let peer = from;
@@ -186,6 +189,16 @@ fn events() -> Vec<(Event, Value)> {
             Event::Message(message),
             json!({"event":"message","room":"lobby","id":"ab","from":"12D3","nick":"ann","text":"hi","stamp":5,
                 "time":"2026-11-23T12:00:00Z"}),
+        ),
+        (
+            Event::Message(abroad),
+            json!({"event":"message","room":"lobby","id":"ab","from":"12D3","nick":"ann","text":"hi","stamp":5,
+                "time":"2026-11-23T12:00:00Z","via":"uc"}),
+        ),
+        (Event::Dm(direct), json!({"event":"dm","peer":"12D3","outbound":false,"text":"hi","time":null,"via":"uc"})),
+        (
+            Event::Notice { room: room(), text: "a sentence".into() },
+            json!({"event":"notice","room":"lobby","text":"a sentence"}),
         ),
         (
             Event::Record(record),

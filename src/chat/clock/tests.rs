@@ -124,3 +124,15 @@ fn absurd_times_do_not_overflow() {
     clock.accept(STAMP_MAX, end).unwrap();
     assert_eq!(clock.stamp(Now { unix_ms: None, monotonic_ms: u64::MAX }), None, "none is left");
 }
+
+#[test]
+fn arrivals_are_in_order_and_move_no_stamp() {
+    let mut clock = Clock::new(BUILD);
+    let at = |ms: u64| Now::new(BUILD + ms, ms, BUILD);
+    assert_eq!([clock.arrival(at(5)), clock.arrival(at(5)), clock.arrival(at(9))], [BUILD + 5, BUILD + 6, BUILD + 9]);
+    for _ in 0..2 * LEAD_MAX_MS {
+        clock.arrival(at(10));
+    }
+    assert_eq!(clock.arrival(at(10)), BUILD + 10 + LEAD_MAX_MS, "a flood gets coarse before it leads further");
+    assert_eq!(clock.stamp(at(10)), Some(BUILD + 10), "and our own stamps know nothing of it");
+}

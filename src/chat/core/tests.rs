@@ -3,7 +3,7 @@
 use super::Core;
 use crate::base::time::Now;
 use crate::chat::clock::{AHEAD_MAX_MS, HORIZON_MS};
-use crate::chat::message::{Content, Inbound, MessageId};
+use crate::chat::message::{Content, Inbound, Line, MessageId};
 use crate::chat::settings::Settings;
 use crate::chat::verdict::{Acceptance, Reason, Refused, Verdict};
 use crate::wire::frame::{Body, DecodeError, Frame, FrameBytes, Part};
@@ -209,4 +209,34 @@ fn leaving_forgets() {
     assert_eq!(core.meters().map(|(_, meter)| meter.length), [0, 0, 1]);
     core.command_join(&lobby).unwrap();
     assert_eq!(texts(&core, &lobby), [""; 0]);
+}
+
+#[test]
+fn lines_of_others_are_kept_once_and_in_the_order_they_came() {
+    let (mut core, others) = (core_in(&["lobby"]), RoomName::of_others("text:applesauce").unwrap());
+    core.command_join(&others).unwrap();
+    let inbound = |seqno| Inbound { seqno, signature: b"signed", ..Inbound::new(b"ann", b"hi\n") };
+    let line = Line { nick: "* ann", text: "h\u{1b}i" };
+    // The higher sequence number first: arrival decides, not what others count.
+    for seqno in [9, 5] {
+        let verdict = core.handle_line(&others, inbound(seqno), line, NOW);
+        let Verdict::Accepted(message) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(message.id, MessageId::new(b"ann", seqno).unwrap());
+        assert_eq!((message.data, message.seqno, message.signature), (&b"hi\n"[..], seqno, &b"signed"[..]));
+        assert!(message.time_known);
+    }
+    assert_eq!(core.handle_line(&others, inbound(9), line, NOW), Verdict::Duplicate);
+    let stamp = core.compose_for_others(&others, "hi", NOW).unwrap();
+    assert!(core.published_to_others(&others, stamp, b"hi", Line { nick: "", text: "hi" }, NOW).is_some());
+    assert_eq!(texts(&core, &others), ["h\\u{1b}i", "h\\u{1b}i", "hi"]);
+    let kept: Vec<_> = core.history(&others, 9).map(|message| (message.id.stamp(), message.seqno)).collect();
+    assert_eq!(kept, [(9, 9), (5, 5), (stamp, 0)]);
+    assert_eq!(count(&core, "duplicate"), 1);
+
+    let long = "x".repeat(1025);
+    assert_eq!(core.compose_for_others(&others, &long, NOW), Err(Refused::TooLong(Part::Text)));
+    assert_eq!(core.compose_for_others(&others, "", NOW), Err(Refused::EmptyText));
+    core.command_leave(&others).unwrap();
+    assert_eq!(core.compose_for_others(&others, "hi", NOW), Err(Refused::NotJoined));
+    assert_eq!(core.handle_line(&others, inbound(7), line, NOW), Verdict::Refused(Reason::NotJoined));
 }

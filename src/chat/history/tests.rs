@@ -19,7 +19,7 @@ fn insert(history: &mut History, room: &RoomName, stamp: u64, author: &[u8], byt
     let data = Frame { stamp, body: Body::Record { kind: "x", bytes: &payload } }.to_bytes().unwrap();
     let inbound = Inbound::new(author, &data);
     let place = Place { stamp, id: MessageId::new(author, stamp).unwrap() };
-    history.insert(room, place, Kept::new(&inbound, NOW, false))
+    history.insert(room, place, Kept::new(&inbound, None, NOW, false))
 }
 
 fn stamps(history: &History, room: &RoomName, count: usize) -> Vec<u64> {

@@ -56,6 +56,15 @@ impl Behaviour {
         })
     }
 
+    /// Looks and is found under one service name more, until the end: a name that is no longer wanted harms nobody.
+    ///
+    /// # Errors
+    ///
+    /// When it is no service name, or there are [`SERVICES_MAX`](super::SERVICES_MAX) already.
+    pub fn add_service(&mut self, name: &str) -> Result<(), ConfigError> {
+        self.discovery.add_service(name, Instant::now())
+    }
+
     /// The peers found now.
     pub fn peers(&self) -> Vec<PeerId> {
         self.discovery.cache().peers()

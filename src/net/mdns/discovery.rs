@@ -89,6 +89,19 @@ impl Discovery {
         &mut self.counters
     }
 
+    /// Looks and is found under one service name more.
+    pub(super) fn add_service(&mut self, name: &str, now: Instant) -> Result<(), ConfigError> {
+        if self.own.add(name)? {
+            for link in &mut self.links {
+                link.schedule.restart_queries(now);
+                if link.is_announced {
+                    link.schedule.announce_change(now);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The addresses of the host now.
     pub(super) fn handle_interfaces(&mut self, interfaces: &[Interface], now: Instant) {
         self.interfaces = interfaces.to_vec();

@@ -90,12 +90,17 @@ impl OwnAddress {
     }
 }
 
+fn named(label: &str, name: &Name) -> Result<Name, ConfigError> {
+    name.prepend_label(label).map_err(|_| ConfigError::Service(name.to_ascii()))
+}
+
 /// Our names. Their first label is random and new at each start, so nobody else has it and nobody is tracked by it.
 #[derive(Debug)]
 pub(super) struct Own {
     pub peer: PeerId,
     services: Vec<Name>,
     instances: Vec<Name>,
+    label: String,
     host: Name,
     types: Name,
 }
@@ -105,21 +110,30 @@ impl Own {
         if !(1..=SERVICES_MAX).contains(&config.services.len()) {
             return Err(ConfigError::ServiceCount(config.services.len()));
         }
-        let mut services = Vec::new();
-        for text in &config.services {
-            let name = service_name(text).ok_or_else(|| ConfigError::Service(text.clone()))?;
-            if !services.contains(&name) {
-                services.push(name);
-            }
-        }
         // 32 to 63 letters and digits: libp2p's mDNS specification.
         let label: String = (0..random.usize(32..=63))
             .map(|_| char::from(*random.choice(b"abcdefghijklmnopqrstuvwxyz0123456789").unwrap_or(&b'0')))
             .collect();
-        let named = |name: &Name| name.prepend_label(label.as_str()).map_err(|_| ConfigError::Service(name.to_ascii()));
-        let instances = services.iter().map(named).collect::<Result<_, _>>()?;
-        let host = named(&name_of("local"))?;
-        Ok(Own { peer, services, instances, host, types: name_of(TYPES) })
+        let host = named(&label, &name_of("local"))?;
+        let mut own = Own { peer, services: vec![], instances: vec![], label, host, types: name_of(TYPES) };
+        for text in &config.services {
+            own.add(text)?;
+        }
+        Ok(own)
+    }
+
+    /// One service name more; false if it is one of ours already.
+    pub(super) fn add(&mut self, text: &str) -> Result<bool, ConfigError> {
+        let name = service_name(text).ok_or_else(|| ConfigError::Service(text.to_owned()))?;
+        if self.services.contains(&name) {
+            return Ok(false);
+        }
+        if self.services.len() == SERVICES_MAX {
+            return Err(ConfigError::ServiceCount(SERVICES_MAX + 1));
+        }
+        self.instances.push(named(&self.label, &name)?);
+        self.services.push(name);
+        Ok(true)
     }
 
     pub(super) fn services(&self) -> &[Name] {

@@ -152,6 +152,28 @@ fn several_services_side_by_side() {
 }
 
 #[test]
+fn a_service_can_be_added_while_running() {
+    let mut network = Network::new(2);
+    network.start(&["_p2p._udp"]);
+    network.start(&["universal-connectivity"]);
+    network.run(30_000);
+    assert!(!network.sees(0, 1) && !network.sees(1, 0));
+    let now = network.now;
+    for _ in 0..2 {
+        network.hosts[0].core.add_service("universal-connectivity", now).unwrap();
+    }
+    assert!(network.hosts[0].core.add_service("no name", now).is_err());
+    network.run(3_000);
+    assert!(network.all_see_all());
+    // Both names go on, and there is a bound.
+    network.start(&["_p2p._udp"]);
+    network.run(1_000);
+    assert!(network.sees(0, 2) && network.sees(2, 0) && !network.sees(1, 2));
+    let more = (0..20).map(|n| network.hosts[0].core.add_service(&format!("s{n}"), now));
+    assert_eq!(more.filter(Result::is_ok).count(), 6);
+}
+
+#[test]
 fn twenty_hosts_with_loss_find_each_other_and_stay_found() {
     let mut network = Network::new(3);
     network.loss = 0.3;
