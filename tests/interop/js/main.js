@@ -13,6 +13,7 @@ import { Trips } from './trips.js'
 
 // js's queries of the DHT have no end of their own when no peer answers.
 const QUERY_MS = 30_000
+const PINGS = 50
 // Goodbyes that nobody takes are given up.
 const STOP_MS = 3_000
 
@@ -40,6 +41,18 @@ const addresses = list => [...new Set(list.map(String))]
 async function publish (topic, data) {
   await started().services.pubsub.publish(topic, data)
   return ids.get(data)
+}
+
+// js allows one ping at a time to a peer, and its DHT pings new peers too.
+async function ping (peer) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await started().services.ping.ping(peer)
+    } catch (error) {
+      if (error.name !== 'TooManyOutboundProtocolStreamsError' || tries === PINGS) throw error
+      await new Promise(resolve => setTimeout(resolve, 100))
+    }
+  }
 }
 
 // Reads along inside gossipsub: the id it gives to a message, and the `key` field of one that came.
@@ -104,7 +117,7 @@ await serve({
   async dial ({ address }) {
     await started().dial(multiaddr(address))
   },
-  ping: async ({ peer }) => ({ ms: await started().services.ping.ping(peerIdFromString(peer)) }),
+  ping: async ({ peer }) => ({ ms: await ping(peerIdFromString(peer)) }),
   peers: () => ({ peers: started().getConnections().map(connection => connection.remotePeer.toString()) }),
   async identify ({ peer }) {
     const { agentVersion, protocols } = await started().services.identify.identify(connections(peer)[0])
