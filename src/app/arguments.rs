@@ -20,9 +20,11 @@ pub(crate) enum Verb {
     Limits,
     Id,
     Board,
+    Man,
+    Completions,
 }
 
-use Verb::{Board, Bootstrap, Chat, Dm, Id, Limits, Peers, Rooms, Run, Send, Status, Tail};
+use Verb::{Board, Bootstrap, Chat, Completions, Dm, Id, Limits, Man, Peers, Rooms, Run, Send, Status, Tail};
 
 /// Every command with its name, in the order of `--help`.
 pub(crate) const VERBS: &[(Verb, &str, &str)] = &[
@@ -38,6 +40,8 @@ pub(crate) const VERBS: &[(Verb, &str, &str)] = &[
     (Limits, "limits", "its limits, and how near they are"),
     (Id, "id", "the peer id of the directory; makes the identity if there is none"),
     (Board, "board", "the board in force and what a peer may hold on it"),
+    (Man, "man", "this help as a manual page: stonechat man | man -l -"),
+    (Completions, "completions", "the completion of commands and options for a SHELL: bash, zsh or fish"),
 ];
 
 impl Verb {
@@ -60,6 +64,8 @@ pub(crate) struct Flag {
 }
 
 const EVERY: &[Verb] = &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits, Id, Board];
+const ALL: &[Verb] = &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits, Id, Board, Man, Completions];
+const SOCKETS: &[Verb] = &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits];
 const RUNNING: &[Verb] = &[Chat, Run, Bootstrap];
 
 const fn flag(long: &'static str, value: Option<&'static str>, verbs: &'static [Verb], what: &'static str) -> Flag {
@@ -79,6 +85,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         "a room (default: lobby); of others: uc:, go-chat:ROOM, text:TOPIC",
     )),
     flag("json", None, &[Tail, Peers, Rooms, Status, Limits, Id, Board], "one JSON object a line"),
+    flag("systemd", None, &[Board], "a drop-in for the unit that bounds its memory by the board"),
     flag("history", Some("N"), &[Tail], "first the last N messages"),
     flag("count", Some("N"), &[Tail], "end after N messages"),
     flag("tasks", None, &[Status], "also every task and every bounded queue"),
@@ -89,11 +96,17 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("dht-protocol", Some("P"), RUNNING, "the DHT's protocol name, to keep a network of one's own"),
     flag("guest", None, RUNNING, "a throwaway identity and directory, gone at the end"),
     flag("dir", Some("DIR"), EVERY, "the peer's directory"),
+    flag(
+        "socket",
+        Some("PATH"),
+        SOCKETS,
+        "the control socket, for owner and group (default: DIR/control.sock, owner alone)",
+    ),
     flag("config", Some("FILE"), EVERY, "the configuration file"),
     flag("board", Some("NAME"), EVERY, "the board whose limits hold (default: found at start)"),
     Flag { short: Some('v'), ..many(flag("verbose", None, EVERY, "log more; twice: still more")) },
     Flag { short: Some('q'), ..many(flag("quiet", None, EVERY, "log less; twice: nothing")) },
-    Flag { short: Some('h'), ..flag("help", None, EVERY, "this help") },
+    Flag { short: Some('h'), ..flag("help", None, ALL, "this help") },
 ];
 
 /// What was asked on the command line. `None` and empty mean that the configuration or a default decides.
@@ -102,6 +115,7 @@ pub(crate) struct Given {
     pub(crate) rooms: Vec<String>,
     pub(crate) text: Vec<String>,
     pub(crate) json: bool,
+    pub(crate) systemd: bool,
     pub(crate) history: Option<u32>,
     pub(crate) count: Option<u32>,
     pub(crate) tasks: bool,
@@ -112,6 +126,7 @@ pub(crate) struct Given {
     pub(crate) dht_protocol: Option<String>,
     pub(crate) guest: bool,
     pub(crate) dir: Option<PathBuf>,
+    pub(crate) socket: Option<PathBuf>,
     pub(crate) config: Option<PathBuf>,
     pub(crate) board: Option<String>,
     /// `-v` counts up, `-q` down.
@@ -173,7 +188,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
                 match verb {
                     None if word == "help" => help = true,
                     None => verb = Some(command(&word)?),
-                    Some(Send | Dm) => given.text.push(word),
+                    Some(Send | Dm | Completions) => given.text.push(word),
                     Some(verb) => return Err(ArgumentError::Word(word, verb.name())),
                 }
                 continue;
@@ -220,6 +235,7 @@ fn take(given: &mut Given, help: &mut bool, long: &'static str, value: OsString)
     match long {
         "room" => given.rooms.push(text(value)?),
         "json" => given.json = true,
+        "systemd" => given.systemd = true,
         "history" => given.history = Some(number(long, 0, text(value)?)?),
         "count" => given.count = Some(number(long, 1, text(value)?)?),
         "tasks" => given.tasks = true,
@@ -230,6 +246,7 @@ fn take(given: &mut Given, help: &mut bool, long: &'static str, value: OsString)
         "dht-protocol" => given.dht_protocol = Some(text(value)?),
         "guest" => given.guest = true,
         "dir" => given.dir = Some(value.into()),
+        "socket" => given.socket = Some(value.into()),
         "config" => given.config = Some(value.into()),
         "board" => given.board = Some(text(value)?),
         "verbose" => given.verbosity = given.verbosity.saturating_add(1),

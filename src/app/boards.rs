@@ -5,6 +5,11 @@ use super::nearest::suggest;
 use crate::base::board::{self, BOARDS, Board, DEFAULT};
 use std::path::Path;
 
+/// Head room above the memory of a board: one part in so many of it. Guess.
+const HEAD_ROOM_PART: u32 = 2;
+/// Least head room in MiB: the program has 4, a socket's buffers up to some hundred KiB each. Guess.
+const HEAD_ROOM_MIB_MIN: u32 = 24;
+
 /// Where Linux tells how much RAM there is.
 const MEMORY_FILE: &str = "/proc/meminfo";
 
@@ -24,6 +29,20 @@ pub(crate) fn in_force(name: Option<&str>) -> Result<&'static Board, Failure> {
             .or_else(|| board::find(DEFAULT))
             .ok_or_else(|| Failure::failed("this program holds no board: build it anew")),
     }
+}
+
+/// A drop-in for the systemd unit: the kernel ends a peer that takes more than its board's limits can need.
+pub(crate) fn drop_in(board: &Board) -> String {
+    let (name, sum) = (board.name, board.memory_mib_max);
+    let room = (sum / HEAD_ROOM_PART).max(HEAD_ROOM_MIB_MIN);
+    format!(
+        "# {}: stonechat board --systemd --board {name}\n\
+         # What the limits of the board may need, {sum} MiB, and {room} MiB of head room for what they do not count:\n\
+         # the kernel's socket buffers, the program's own pages and what the allocator keeps.\n\
+         [Service]\nMemoryMax={}M\n",
+        board.title,
+        sum + room
+    )
 }
 
 /// The device tree's model: a C string in a file.

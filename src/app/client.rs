@@ -12,7 +12,7 @@ use smol::io::AsyncWriteExt;
 use smol::net::unix::UnixStream;
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Seconds to wait for an answer. The node answers from memory, so this only ends a wait for a peer that hangs.
@@ -29,10 +29,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects to the peer that runs on `dir`; none if none does.
-    pub(crate) async fn find(dir: &Path) -> Result<Option<Self>, Failure> {
-        let path = dir.join(SOCKET_FILE);
-        match UnixStream::connect(&path).await {
+    /// Connects to the peer that answers on this socket; none if none does.
+    pub(crate) async fn find(path: &Path) -> Result<Option<Self>, Failure> {
+        match UnixStream::connect(path).await {
             Ok(stream) => Ok(Some(Self {
                 reader: LineReader::new(stream.clone(), ANSWER_BYTES_MAX),
                 writer: stream,
@@ -43,19 +42,22 @@ impl Client {
                 Ok(None)
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::failed(format!(
-                "the peer on {} belongs to another user: run this as that user, or name your own with --dir",
-                dir.display()
+                "the peer on {} belongs to another user: run this as that user or in its group, or name your own with --dir",
+                place(path).display()
             ))),
             Err(error) => Err(Failure::failed(format!("cannot connect to {} ({error})", path.display()))),
         }
     }
 
-    /// Connects to the peer that runs on `dir`.
-    pub(crate) async fn connect(dir: &Path) -> Result<Self, Failure> {
-        Self::find(dir).await?.ok_or_else(|| {
-            let dir = dir.display();
-            Failure::no_peer(format!("no peer runs on {dir}: start one with `stonechat run`, or name its --dir"))
-        })
+    /// Connects to the first of these sockets on which a peer answers.
+    pub(crate) async fn connect(sockets: &[PathBuf]) -> Result<Self, Failure> {
+        for path in sockets {
+            if let Some(client) = Self::find(path).await? {
+                return Ok(client);
+            }
+        }
+        let place = sockets.first().map_or(Path::new(""), |path| place(path)).display();
+        Err(Failure::no_peer(format!("no peer runs on {place}: start one with `stonechat run`, or name its --dir")))
     }
 
     /// Asks the peer and waits for its answer, as its JSON object.
@@ -134,5 +136,13 @@ impl Client {
                 return Ok(Some(reply));
             }
         }
+    }
+}
+
+/// The directory of a peer's own socket, or the socket that was named.
+fn place(socket: &Path) -> &Path {
+    match socket.parent() {
+        Some(dir) if socket.ends_with(SOCKET_FILE) => dir,
+        _ => socket,
     }
 }

@@ -9,12 +9,13 @@
 //! dht-protocol = "/ipfs/kad/1.0.0"
 //! board = "raspberry-pi-4"
 //! dir = "/var/lib/stonechat"      # a relative one starts at this file's directory
+//! socket = "/run/stonechat/control.sock"
 //! verbosity = 0                   # 1 like -v, -1 like -q
 //! ```
 
 use super::arguments::Given;
 use super::nearest::suggest;
-use super::paths::Environment;
+use super::paths::{Environment, SOCKET_FILE, SYSTEM_SOCKET};
 use crate::node::config::{DEFAULT_DHT_PROTOCOL, DEFAULT_ROOM};
 use crate::wire::bounds::{NICK_BYTES_MAX, ROOM_BYTES_MAX};
 use libp2p::Multiaddr;
@@ -26,7 +27,8 @@ use std::path::{Path, PathBuf};
 const CONFIG_BYTES_MAX: u64 = 65_536;
 
 /// The keys of the file.
-const KEYS: &[&str] = &["nick", "rooms", "listen", "bootstrap", "mdns", "dht-protocol", "board", "dir", "verbosity"];
+const KEYS: &[&str] =
+    &["nick", "rooms", "listen", "bootstrap", "mdns", "dht-protocol", "board", "dir", "socket", "verbosity"];
 
 /// The file as written.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -40,6 +42,7 @@ struct File {
     dht_protocol: Option<String>,
     board: Option<String>,
     dir: Option<PathBuf>,
+    socket: Option<PathBuf>,
     verbosity: Option<i8>,
 }
 
@@ -55,7 +58,27 @@ pub(crate) struct Settings {
     /// By name; found at start if absent.
     pub(crate) board: Option<String>,
     pub(crate) dir: PathBuf,
+    /// Whether the directory was named by a flag or the file.
+    pub(crate) dir_named: bool,
+    /// The control socket's file, if it was named.
+    pub(crate) socket: Option<PathBuf>,
     pub(crate) verbosity: i8,
+}
+
+impl Settings {
+    /// The control socket of a peer that lives in `dir`.
+    pub(crate) fn socket_in(&self, dir: &Path) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| dir.join(SOCKET_FILE))
+    }
+
+    /// Where a client looks for the running peer: where it was told to, else in its user's directory and at the system's.
+    pub(crate) fn sockets(&self) -> Vec<PathBuf> {
+        let mut sockets = vec![self.socket_in(&self.dir)];
+        if self.socket.is_none() && !self.dir_named {
+            sockets.push(SYSTEM_SOCKET.into());
+        }
+        sockets
+    }
 }
 
 /// Why a configuration is not understood.
@@ -112,7 +135,9 @@ fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
         return Err(ConfigError::Key(path.into(), key.clone(), suggest(key, KEYS)));
     }
     let mut file: File = toml::from_str(text).map_err(syntax)?;
-    file.dir = file.dir.map(|dir| path.parent().unwrap_or(Path::new("")).join(dir));
+    let absolute = |relative| path.parent().unwrap_or(Path::new("")).join(relative);
+    file.dir = file.dir.map(absolute);
+    file.socket = file.socket.map(absolute);
     Ok(file)
 }
 
@@ -136,7 +161,9 @@ fn combine(given: &Given, file: File, environment: &Environment) -> Result<Setti
     if !dht_protocol.starts_with('/') {
         return Err(ConfigError::Protocol(dht_protocol));
     }
-    let dir = given.dir.clone().or(file.dir).or_else(|| environment.dir());
+    let named = given.dir.clone().or(file.dir);
+    let dir_named = named.is_some();
+    let dir = named.or_else(|| environment.dir());
     // A guest has a directory of its own and needs no home.
     let dir = dir.or_else(|| given.guest.then(PathBuf::new));
     Ok(Settings {
@@ -148,6 +175,8 @@ fn combine(given: &Given, file: File, environment: &Environment) -> Result<Setti
         dht_protocol,
         board: given.board.clone().or(file.board),
         dir: dir.ok_or(ConfigError::NoDir)?,
+        dir_named,
+        socket: given.socket.clone().or(file.socket),
         verbosity: file.verbosity.unwrap_or(0).saturating_add(given.verbosity),
     })
 }

@@ -4,6 +4,10 @@ use super::arguments::{FLAGS, Flag, VERBS, Verb};
 use super::exit::CODES;
 use std::fmt::Write;
 
+/// What the chat itself understands.
+pub(crate) const CONVERSATION: &str =
+    "On a line of its own: /peers /rooms /join /leave /nick /dm /status /help /quit; //text sends /text.";
+
 /// The version as `--version` prints it.
 pub(crate) fn version() -> String {
     format!("stonechat {}", env!("CARGO_PKG_VERSION"))
@@ -38,23 +42,25 @@ pub(crate) fn page(verb: Option<Verb>) -> String {
         page.push_str("\nstonechat COMMAND --help tells which options a command takes.\n");
     }
     if verb == Some(Verb::Chat) {
-        page.push_str(
-            "\nOn a line of its own: /peers /rooms /join /leave /nick /dm /status /help /quit; //text sends /text.\n",
-        );
+        let _ = writeln!(page, "\n{CONVERSATION}");
     }
     let _ = write!(page, "\n{CODES}");
     page
 }
 
-fn words(verb: Verb) -> &'static str {
+/// What follows a command.
+pub(crate) fn words(verb: Verb) -> &'static str {
     match verb {
         Verb::Send => " [OPTIONS] [TEXT…]",
         Verb::Dm => " [OPTIONS] PEER TEXT…",
+        Verb::Man => "",
+        Verb::Completions => " bash|zsh|fish",
         _ => " [OPTIONS]",
     }
 }
 
-fn spelled(flag: &Flag) -> String {
+/// An option with its short form and its value.
+pub(crate) fn spelled(flag: &Flag) -> String {
     let mut spelled = match flag.short {
         Some(short) => format!("-{short}, --{}", flag.long),
         None => format!("--{}", flag.long),

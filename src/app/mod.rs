@@ -8,6 +8,10 @@ mod nearest;
 
 mod arguments;
 mod help;
+
+mod completions;
+mod manual;
+
 mod paths;
 
 mod config;
@@ -27,6 +31,7 @@ mod protocol;
 
 mod client;
 mod connection;
+mod notify;
 mod socket;
 
 mod render;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The control socket's name in the peer's directory.
 pub(crate) const SOCKET_FILE: &str = "control.sock";
+/// The control socket of the peer that the system's service manager runs (boards/systemd/stonechat.service).
+pub(crate) const SYSTEM_SOCKET: &str = "/run/stonechat/control.sock";
 /// Root's daemon keeps its state where the Filesystem Hierarchy Standard 3.0, §5.8 wants it.
 const ROOT_DIR: &str = "/var/lib/stonechat";
 /// Root's configuration.

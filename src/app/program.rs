@@ -5,7 +5,7 @@ use super::client::Client;
 use super::config::{self, Settings};
 use super::exit::{Code, Failure};
 use super::paths::Environment;
-use super::{boards, help, home, logging, protocol, run, send, tables, tail};
+use super::{boards, completions, help, home, logging, manual, protocol, run, send, tables, tail};
 use crate::base::board::Board;
 use crate::node::command::Command;
 use serde_json::{Value, json};
@@ -33,15 +33,19 @@ pub fn main() -> ExitCode {
 }
 
 fn act(verb: Verb, given: &Given) -> Result<(), Failure> {
-    let settings =
-        config::settle(given, &Environment::of_process()).map_err(|error| Failure::usage(error.to_string()))?;
+    let settings = match verb {
+        // Texts that no configuration changes, also where there is no home.
+        Verb::Man => return print(&manual::page()),
+        Verb::Completions => return print(&completions::script(&given.text).map_err(Failure::usage)?),
+        _ => config::settle(given, &Environment::of_process()).map_err(|error| Failure::usage(error.to_string()))?,
+    };
     logging::start(settings.verbosity);
     let rooms = || given.rooms.clone();
     match verb {
         Verb::Chat | Verb::Run | Verb::Bootstrap => run::run(verb, given, settings),
         Verb::Send => {
             let room = rooms().pop();
-            smol::block_on(send::send(&settings.dir, room, &given.text, settings.verbosity < 0))
+            smol::block_on(send::send(&settings.sockets(), room, &given.text, settings.verbosity < 0))
         }
         Verb::Dm => match given.text.split_first() {
             Some((peer, text)) if !text.is_empty() => {
@@ -56,21 +60,23 @@ fn act(verb: Verb, given: &Given) -> Result<(), Failure> {
                 count: given.count,
                 json: given.json,
             };
-            smol::block_on(tail::tail(&settings.dir, wanted))
+            smol::block_on(tail::tail(&settings.sockets(), wanted))
         }
         Verb::Peers => ask(&settings, Command::Peers {}, given.json),
         Verb::Rooms => ask(&settings, Command::Rooms {}, given.json),
         Verb::Status => ask(&settings, Command::Status { tasks: given.tasks }, given.json),
         Verb::Limits => ask(&settings, Command::Limits {}, given.json),
         Verb::Id => id(&settings, given.json),
+        Verb::Board if given.systemd => print(&boards::drop_in(boards::in_force(settings.board.as_deref())?)),
         Verb::Board => board(&settings, given.json),
+        Verb::Man | Verb::Completions => Ok(()),
     }
 }
 
 /// Asks the running peer and prints its answer: a table, or the JSON of the control socket.
 fn ask(settings: &Settings, command: Command, json: bool) -> Result<(), Failure> {
     let text = smol::block_on(async {
-        let mut client = Client::connect(&settings.dir).await?;
+        let mut client = Client::connect(&settings.sockets()).await?;
         let answer = client.request(&command).await?;
         Ok(match json {
             true => format!("{}\n", protocol::good(None, &answer)),

@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::exit::Failure;
 use super::home::Home;
 use super::logging::say;
+use super::notify::Notifier;
 use super::shown::{name, printable};
 use super::signals::Ending;
 use super::socket::Socket;
@@ -17,6 +18,7 @@ use crate::net::executor::Executor;
 use crate::node::command::{Answer, Command};
 use crate::node::{self, Config, Handle, Role, others};
 use smol::future::FutureExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Milliseconds from a signal to the end of the process, whatever the network does.
@@ -46,7 +48,7 @@ async fn live(
 ) -> Result<(), Failure> {
     if verb == Verb::Chat
         && !given.guest
-        && let Some(client) = Client::find(&settings.dir).await?
+        && let Some(client) = Client::find(&settings.socket_in(&settings.dir)).await?
     {
         let end = async {
             ending.wait().await;
@@ -56,7 +58,7 @@ async fn live(
     }
     let board = boards::in_force(settings.board.as_deref())?;
     let home = Home::open(&settings, given.guest)?;
-    let socket = Socket::open(&home.dir)?;
+    let socket = Socket::open(settings.socket_in(&home.dir), settings.socket.is_some())?;
     let config = Config {
         keypair: home.identity.keypair.clone(),
         board,
@@ -79,6 +81,11 @@ async fn live(
     }
     let quiet = settings.verbosity < 0 || terminal.as_ref().is_some_and(Terminal::is_editor);
     let control = socket.serve(handle.clone(), executor, board.limits.control_clients_max.into());
+    let notifier = if verb == Verb::Chat { None } else { Notifier::of_process().map(Arc::new) };
+    let told = notifier.clone().map(|notifier| {
+        let handle = handle.clone();
+        executor.spawn("notify", async move { notifier.tell(handle).await })
+    });
     let _announce = (!quiet).then(|| executor.spawn("announce", announce(handle.clone())));
 
     let signal = async {
@@ -101,6 +108,10 @@ async fn live(
             signal.or(over).await
         }
     };
+    drop(told);
+    if let Some(notifier) = notifier {
+        notifier.stopping();
+    }
     // A second signal, or a network that keeps us waiting, ends it at once.
     let late = async {
         smol::Timer::after(Duration::from_millis(LEAVE_MS_MAX)).await;

@@ -9,12 +9,17 @@ use super::shown::printable;
 use super::stdio::Input;
 use super::terminal::TYPED_BYTES_MAX;
 use crate::node::command::{Answer, Command};
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Sends `words` as one line, or each line of standard input if there are none.
-pub(crate) async fn send(dir: &Path, room: Option<String>, words: &[String], quiet: bool) -> Result<(), Failure> {
-    let connection = Connection::Attached(Box::new(Client::connect(dir).await?));
+pub(crate) async fn send(
+    sockets: &[PathBuf],
+    room: Option<String>,
+    words: &[String],
+    quiet: bool,
+) -> Result<(), Failure> {
+    let connection = Connection::Attached(Box::new(Client::connect(sockets).await?));
     let mut sender = Sender { connection, room, told: quiet, held: 0 };
     if !words.is_empty() {
         return sender.line(words.join(" ")).await;

@@ -1,9 +1,8 @@
-//! The control socket's server: `control.sock` in the peer's directory, for its owner alone.
+//! The control socket's server: `control.sock` in the peer's directory, for its owner alone, or a file that was named.
 
 use super::connection;
 use super::exit::Failure;
 use super::lines::{Line, LineReader};
-use super::paths::SOCKET_FILE;
 use super::protocol::{self, REQUEST_BYTES_MAX, Request, RequestError, Subscribe};
 use crate::net::executor::Executor;
 use crate::node::command::{Answer, Command};
@@ -24,6 +23,8 @@ use std::time::Duration;
 
 /// The owner may connect, nobody else: who can write to it speaks in the peer's name.
 const SOCKET_MODE: u32 = 0o600;
+/// Of a socket that was named: its group may as well, as far as its directory lets it in.
+const NAMED_SOCKET_MODE: u32 = 0o660;
 /// Connections that wait to be accepted. The node's turn takes milliseconds; beyond this `connect` fails at once.
 const SOCKET_BACKLOG: i32 = 16;
 /// Seconds without accepting after an error such as too many open files, which would come back at once.
@@ -39,14 +40,14 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Listens in `dir`. The caller holds the directory's lock, so a socket nobody answers on is a dead peer's.
-    pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
-        let path = dir.join(SOCKET_FILE);
+    /// Listens there. The caller holds the directory's lock, so a socket nobody answers on is a dead peer's.
+    pub(crate) fn open(path: PathBuf, named: bool) -> Result<Self, Failure> {
         remove_stale(&path)?;
-        let listener = listen(&path).map_err(|error| {
+        let mode = if named { NAMED_SOCKET_MODE } else { SOCKET_MODE };
+        let listener = listen(&path, mode).map_err(|error| {
             let hint = match error.kind() {
-                io::ErrorKind::InvalidInput => "its path is too long for a socket: choose a shorter --dir",
-                _ => "choose another --dir",
+                io::ErrorKind::InvalidInput => "its path is too long for a socket: name a shorter one with --socket",
+                _ => "choose another --dir, or name it with --socket",
             };
             Failure::failed(format!("cannot listen on {} ({error}); {hint}", path.display()))
         })?;
@@ -108,10 +109,10 @@ fn remove_stale(path: &Path) -> Result<(), Failure> {
 }
 
 /// The mode is set between `bind` and `listen`: before, there is no file; until then, nobody can connect.
-fn listen(path: &Path) -> io::Result<UnixListener> {
+fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
-    fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
     socket.listen(SOCKET_BACKLOG)?;
     UnixListener::try_from(std::os::unix::net::UnixListener::from(socket))
 }

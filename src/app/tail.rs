@@ -11,7 +11,7 @@ use crate::node::command::{Answer, Command};
 use crate::node::event::Event;
 use smol::future::FutureExt;
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// What to follow.
 pub(crate) struct Wanted {
@@ -26,10 +26,10 @@ pub(crate) struct Wanted {
 }
 
 /// Follows until the count is reached, the reader goes away or a signal comes.
-pub(crate) async fn tail(dir: &Path, wanted: Wanted) -> Result<(), Failure> {
+pub(crate) async fn tail(sockets: &[PathBuf], wanted: Wanted) -> Result<(), Failure> {
     let signals = Ending::new();
     let mut ending = signals.map_err(|error| Failure::failed(format!("cannot catch signals ({error})")))?;
-    let client = Client::connect(dir).await?;
+    let client = Client::connect(sockets).await?;
     let mut output = Output::stdout().map_err(Failure::output)?;
     let gone = output.reader_gone();
     let end = async {

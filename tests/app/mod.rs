@@ -114,8 +114,13 @@ pub struct Process {
 
 impl Process {
     pub fn start(home: &Path, arguments: &[&str]) -> Self {
-        let mut child = program(home)
-            .args(arguments)
+        let mut command = program(home);
+        command.args(arguments);
+        Self::spawn(&mut command)
+    }
+
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

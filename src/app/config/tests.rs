@@ -23,6 +23,7 @@ mdns = false
 dht-protocol = "/our/kad/1.0.0"
 board = "tiny"
 dir = "state"
+socket = "talk.sock"
 verbosity = 1
 "#;
 
@@ -37,6 +38,7 @@ fn the_file_holds_what_the_flags_hold() {
     assert_eq!(settings.dht_protocol, "/our/kad/1.0.0");
     assert_eq!(settings.board.as_deref(), Some("tiny"));
     assert_eq!(settings.dir, Path::new("/etc/stonechat/state"));
+    assert_eq!(settings.sockets(), [Path::new("/etc/stonechat/talk.sock")]);
     assert_eq!(settings.verbosity, 1);
 }
 
@@ -50,14 +52,16 @@ fn a_flag_wins() {
         dht_protocol: Some("/x".into()),
         board: Some("generic".into()),
         dir: Some("/x".into()),
+        socket: Some("/y".into()),
         verbosity: -2,
         ..Given::default()
     };
     let settings = settings(&given, FULL).unwrap();
-    assert_eq!((settings.nick.as_str(), settings.rooms), ("bob", vec!["attic".to_string()]));
+    assert_eq!((settings.nick.as_str(), &settings.rooms), ("bob", &vec!["attic".to_string()]));
     assert_eq!(settings.listen, ["/ip4/127.0.0.1/tcp/0".parse().unwrap()]);
     assert_eq!(settings.bootstrap, ["/ip4/127.0.0.1/tcp/1".parse().unwrap()]);
     assert_eq!((settings.dht_protocol.as_str(), settings.board.as_deref()), ("/x", Some("generic")));
+    assert_eq!(settings.sockets(), [Path::new("/y")]);
     assert_eq!((settings.dir, settings.verbosity), ("/x".into(), -1));
     let no_mdns = Given { no_mdns: true, ..Given::default() };
     assert!(!super::combine(&no_mdns, File { mdns: Some(true), ..File::default() }, &environment()).unwrap().mdns);
@@ -70,6 +74,16 @@ fn without_anything_there_are_defaults() {
     assert_eq!(settings.dht_protocol, DEFAULT_DHT_PROTOCOL);
     assert_eq!(settings.dir, Path::new("/home/ann/.local/share/stonechat"));
     assert!(settings.mdns && settings.nick.is_empty() && settings.listen.is_empty());
+}
+
+#[test]
+fn a_client_looks_where_it_was_told_or_at_its_own_and_the_systems() {
+    let own = "/home/ann/.local/share/stonechat/control.sock";
+    let sockets = settings(&Given::default(), "").unwrap().sockets();
+    assert_eq!(sockets, [Path::new(own), Path::new("/run/stonechat/control.sock")]);
+    let named = Given { dir: Some("/x".into()), ..Given::default() };
+    assert_eq!(settings(&named, "").unwrap().sockets(), [Path::new("/x/control.sock")]);
+    assert_eq!(settings(&Given::default(), "dir = '/x'").unwrap().sockets(), [Path::new("/x/control.sock")]);
 }
 
 #[test]
