@@ -29,6 +29,8 @@ pub mod limits;
 
 mod behaviour;
 
+mod authors;
+
 mod state;
 
 mod talk;
