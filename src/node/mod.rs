@@ -7,6 +7,8 @@ pub mod event;
 
 pub mod command;
 pub mod config;
+pub mod lingering;
+
 pub mod gossip;
 pub mod peers;
 
