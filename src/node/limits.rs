@@ -63,8 +63,8 @@ pub const DHT_QUERY_S: u64 = 60;
 /// Connections of one peer: the standing one, the one that replaces it, and one more in crossed dials.
 pub const CONNECTIONS_PER_PEER_MAX: u32 = 3;
 /// One part in this many of a board's connections may be such as gave way to a newer one and still carry something.
-/// Guess: they are not to keep others out.
-pub const LINGERING_SHARE: u16 = 8;
+/// Guess: they are few, and not to keep others out.
+pub const LINGERING_SHARE: u16 = 3;
 /// Inbound streams of one connection still negotiating their protocol.
 pub const NEGOTIATING_STREAMS_MAX: usize = 16;
 /// Seconds a direct message may take, with its answer. Source: universal-connectivity's js peer.
