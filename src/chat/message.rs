@@ -58,7 +58,12 @@ impl MessageId {
 /// Lower-case hex of `from ‖ stamp`.
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut text = heapless::String::<{ 2 * ID_BYTES_MAX }>::new();
+        for nibble in self.to_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+            // It always fits: two digits a byte.
+            let _ = text.push(char::from_digit(nibble.into(), 16).unwrap_or_default());
+        }
+        f.pad(&text)
     }
 }
 

@@ -70,7 +70,10 @@ impl Node {
         };
         let sent = self.hand_out_or_keep(&room, &data)?;
         let line = Line { nick: &nick, text };
-        let event = self.core.published_to_others(&room, stamp, &data, line, now).map(|message| event_of(&message));
+        let event = self
+            .core
+            .published_to_others(&room, stamp, &data, line, now)
+            .map(|message| event_of(&message, &mut self.authors));
         self.tell_sent(&room, event, sent)
     }
 
@@ -106,7 +109,7 @@ impl Node {
             {
                 connected.nick = nick.as_str().to_owned();
             }
-            self.hub.emit(event_of(&message));
+            self.hub.emit(event_of(&message, &mut self.authors));
         }
         acceptance
     }

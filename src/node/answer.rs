@@ -48,10 +48,10 @@ impl Node {
         Ok(())
     }
 
-    fn history(&self, room: Option<&str>, count: u32) -> Result<Answer, Refused> {
+    fn history(&mut self, room: Option<&str>, count: u32) -> Result<Answer, Refused> {
         let room = self.room(room)?;
         let entries = self.core.history(&room, count as usize);
-        Ok(Answer::History { history: entries.map(|message| event_of(&message)).collect() })
+        Ok(Answer::History { history: entries.map(|message| event_of(&message, &mut self.authors)).collect() })
     }
 
     fn peer_list(&self) -> Vec<Peer> {

@@ -6,9 +6,10 @@
 //!   time. Here a timer of our own drives it: each second while something happens, ten seconds in a quiet room.
 //! - It announces subscriptions only on a peer's first connection, so a peer that comes back with the same key while
 //!   its old connection still stands is never heard again (rust-libp2p issue 5097). Here gossipsub is shown one
-//!   connection a peer, the newest; the ones before it are closed. When both sides dialled at once, both keep the
-//!   connection that the higher peer id dialled.
+//!   connection a peer, the newest; the ones before it end when nothing is under way on them. When both sides
+//!   dialled at once, both keep the connection that the higher peer id dialled.
 
+use super::lingering::Lingering;
 use futures::FutureExt;
 use libp2p::{
     Multiaddr, PeerId,
@@ -21,7 +22,7 @@ use libp2p::{
     },
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -38,9 +39,6 @@ pub const CROSSED_DIALS_MS: u64 = 10_000;
 /// Two connections in one direction that come within this time are one dial that tried several addresses: the dialler
 /// takes the first and drops the others, of which one may just have been established here. Guess: a slow round trip.
 pub const RACED_DIALS_MS: u64 = 1_000;
-/// How long a connection that gave way to a newer one stays open for what is under way on it. Guess: a lost packet is
-/// sent again three times. Within [`BUSY_MS`], so that the tick that ends it is a busy one.
-pub const REPLACED_LINGER_MS: u64 = 4_000;
 
 /// Peers a node wants in the mesh of a room, at least. Source: gossipsub specification, D_lo.
 pub const GOSSIP_MESH_LOW: usize = 5;
@@ -84,8 +82,7 @@ pub struct Behaviour {
     active: BTreeMap<PeerId, Active>,
     /// Connections gossipsub was told are closed although they still stand.
     detached: BTreeSet<ConnectionId>,
-    /// Connections that gave way, oldest first, and when they are to be closed.
-    closing: VecDeque<(Instant, PeerId, ConnectionId)>,
+    lingering: Lingering,
     tick: smol::Timer,
     busy_until: Instant,
     heartbeats: u64,
@@ -93,15 +90,15 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Wraps a configured gossipsub behaviour.
-    pub fn new(inner: Inner, local: PeerId) -> Self {
+    /// Wraps a configured gossipsub behaviour. Of the connections that gave way `lingering_max` may stay for long.
+    pub fn new(inner: Inner, local: PeerId, lingering_max: usize) -> Self {
         let now = Instant::now();
         Behaviour {
             inner,
             local,
             active: BTreeMap::new(),
             detached: BTreeSet::new(),
-            closing: VecDeque::new(),
+            lingering: Lingering::new(lingering_max),
             tick: smol::Timer::after(Duration::from_millis(HEARTBEAT_BUSY_MS)),
             busy_until: now + Duration::from_millis(BUSY_MS),
             heartbeats: 0,
@@ -123,6 +120,11 @@ impl Behaviour {
     /// Ticks of the heartbeat's clock since the start.
     pub fn heartbeats(&self) -> u64 {
         self.heartbeats
+    }
+
+    /// Connections that gave way to a newer one and still stand.
+    pub fn lingering(&mut self) -> &mut Lingering {
+        &mut self.lingering
     }
 
     /// Connections that gave way to a newer one of the same peer.
@@ -171,8 +173,7 @@ impl Behaviour {
             remaining_established: 0,
         }));
         self.detached.insert(old.connection);
-        let due = Instant::now() + Duration::from_millis(REPLACED_LINGER_MS);
-        self.closing.push_back((due, peer, old.connection));
+        self.lingering.push(peer, old.connection, Instant::now());
         self.replaced += 1;
         Ok(())
     }
@@ -186,6 +187,7 @@ impl Behaviour {
 
     fn on_closed(&mut self, event: ConnectionClosed<'_>) {
         self.on_activity();
+        self.lingering.on_closed(event.connection_id);
         if self.detached.remove(&event.connection_id) {
             return; // gossipsub was told when the newer one came.
         }
@@ -246,10 +248,7 @@ impl NetworkBehaviour for Behaviour {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
-            if let Some(&(due, peer_id, connection)) = self.closing.front()
-                && due <= Instant::now()
-            {
-                self.closing.pop_front();
+            if let Some((peer_id, connection)) = self.lingering.pop_due(Instant::now()) {
                 return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(connection) });
             }
             // gossipsub's only wakers are its two timers. They are polled without one: our tick decides. The second

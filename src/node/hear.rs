@@ -109,6 +109,13 @@ impl Node {
     }
 
     fn on_ping(&mut self, event: ping::Event) {
+        let lingering = self.swarm.behaviour_mut().gossip.lingering();
+        match &event.result {
+            Ok(rtt) => lingering.on_ping(event.connection, Instant::now() - *rtt),
+            // It had its time, and says nothing of the connection in use.
+            Err(_) if lingering.contains(event.connection) => return,
+            Err(_) => {}
+        }
         let Some(connected) = self.peers.connected_mut(&event.peer) else { return };
         match event.result {
             Ok(rtt) => {

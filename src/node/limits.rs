@@ -62,6 +62,9 @@ pub const DHT_PROVIDE_INTERVAL_S: u64 = 9450;
 pub const DHT_QUERY_S: u64 = 60;
 /// Connections of one peer: the standing one, the one that replaces it, and one more in crossed dials.
 pub const CONNECTIONS_PER_PEER_MAX: u32 = 3;
+/// One part in this many of a board's connections may be such as gave way to a newer one and still carry something.
+/// Guess: they are few, and not to keep others out.
+pub const LINGERING_SHARE: u16 = 3;
 /// Inbound streams of one connection still negotiating their protocol.
 pub const NEGOTIATING_STREAMS_MAX: usize = 16;
 /// Seconds a direct message may take, with its answer. Source: universal-connectivity's js peer.
@@ -124,7 +127,8 @@ pub fn gossip(keypair: &Keypair, limits: &Limits, naming: Naming) -> Result<supe
     )
     .map_err(str::to_owned)?;
     inner.with_peer_score(peer_score(limits), peer_score_thresholds())?;
-    Ok(super::gossip::Behaviour::new(inner, keypair.public().to_peer_id()))
+    let lingering_max = usize::from(limits.connections_max / LINGERING_SHARE);
+    Ok(super::gossip::Behaviour::new(inner, keypair.public().to_peer_id(), lingering_max))
 }
 
 /// Peer scoring for quiet rooms and for a house full of boards behind one address: silence costs nothing, and so

@@ -7,6 +7,8 @@ pub mod event;
 
 pub mod command;
 pub mod config;
+pub mod lingering;
+
 pub mod gossip;
 pub mod peers;
 
@@ -28,6 +30,8 @@ pub mod courier;
 pub mod limits;
 
 mod behaviour;
+
+mod authors;
 
 mod state;
 

@@ -158,6 +158,7 @@ pub fn start(
         rooms: Vec::new(),
         peers,
         naming,
+        authors: Default::default(),
         directs: Default::default(),
         bootstrap: Bootstrap::new(&config.bootstrap, now),
         rendezvous: Rendezvous::default(),

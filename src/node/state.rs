@@ -1,6 +1,7 @@
 //! The node's state: one struct, owned by one task. The files below it each hold one part of what it does.
 
 use super::{
+    authors::Authors,
     behaviour::Behaviour,
     bootstrap::Bootstrap,
     command::{Counter, Queue},
@@ -56,6 +57,7 @@ pub struct Node {
     pub(super) rooms: Vec<RoomName>,
     pub(super) peers: Peers,
     pub(super) naming: Naming,
+    pub(super) authors: Authors,
     pub(super) directs: Directs,
     pub(super) bootstrap: Bootstrap,
     pub(super) rendezvous: Rendezvous,

@@ -1,6 +1,7 @@
 //! Talking: rooms joined and left, lines and records published, those that wait for somebody to come.
 
 use super::{
+    authors::Authors,
     command::{Answer, Sent},
     event::{Event, MessageEvent, RecordEvent},
     handle::Refused,
@@ -57,8 +58,8 @@ pub(super) fn acceptance(verdict: &Verdict<'_>) -> MessageAcceptance {
 }
 
 /// A message as an event.
-pub(super) fn event_of(message: &Message<'_>) -> Event {
-    let from = PeerId::from_bytes(message.id.from()).map(|peer| peer.to_base58()).unwrap_or_default();
+pub(super) fn event_of(message: &Message<'_>, authors: &mut Authors) -> Event {
+    let from = authors.text(message.id.from());
     let time = message.unix_ms().and_then(rfc3339);
     let (room, id, stamp) = (message.room.as_str().to_owned(), message.id.to_string(), message.stamp);
     match &message.content {
@@ -170,7 +171,7 @@ impl Node {
     fn publish(&mut self, room: RoomName, frame: &[u8]) -> Result<Answer, Refused> {
         let sent = self.hand_out_or_keep(&room, frame)?;
         let now = self.now();
-        let event = self.core.published(&room, frame, now).map(|message| event_of(&message));
+        let event = self.core.published(&room, frame, now).map(|message| event_of(&message, &mut self.authors));
         self.tell_sent(&room, event, sent)
     }
 
@@ -296,7 +297,7 @@ impl Node {
                 {
                     connected.nick = nick.as_str().to_owned();
                 }
-                self.hub.emit(event_of(&message));
+                self.hub.emit(event_of(&message, &mut self.authors));
             }
             Verdict::Refused(reason) => log::debug!("a message of {source} dropped in {room}: {reason}"),
             Verdict::Sealed | Verdict::Duplicate => {}
