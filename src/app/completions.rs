@@ -169,10 +169,9 @@ _stonechat() {{
                 Value::Free => format!(":{}: ", flag.value.unwrap_or_default()),
             };
             let what = zsh_text(flag.what);
-            for spelled in [Some(format!("--{}", flag.long)), flag.short.map(|short| format!("-{short}"))] {
-                if let Some(spelled) = spelled {
-                    let _ = writeln!(script, "            '{many}{spelled}[{what}]{values}' \\");
-                }
+            let short = flag.short.map(|short| format!("-{short}"));
+            for spelled in std::iter::once(format!("--{}", flag.long)).chain(short) {
+                let _ = writeln!(script, "            '{many}{spelled}[{what}]{values}' \\");
             }
         }
         let rest = if *verb == Verb::Completions { format!("({})", shells().join(" ")) } else { " ".into() };
