@@ -46,7 +46,9 @@ impl Socket {
         let mode = if named { NAMED_SOCKET_MODE } else { SOCKET_MODE };
         let listener = listen(&path, mode).map_err(|error| {
             let hint = match error.kind() {
-                io::ErrorKind::InvalidInput => "its path is too long for a socket: name a shorter one with --socket",
+                io::ErrorKind::InvalidInput => {
+                    "its path is too long for a socket: choose a shorter --dir, or name it with --socket"
+                }
                 _ => "choose another --dir, or name it with --socket",
             };
             Failure::failed(format!("cannot listen on {} ({error}); {hint}", path.display()))
