@@ -176,6 +176,7 @@ impl Node {
             gossipsub::Event::Subscribed { peer_id, topic } => {
                 if let Some(room) = self.room_of(&topic) {
                     self.on_member(peer_id, &room);
+                    self.repeat_for(peer_id, &room);
                 }
             }
             gossipsub::Event::Unsubscribed { peer_id, topic } => self.on_member_left(peer_id, &topic),

@@ -33,6 +33,8 @@ mod behaviour;
 
 mod authors;
 
+mod recent;
+
 mod state;
 
 mod talk;

@@ -159,6 +159,7 @@ pub fn start(
         peers,
         naming,
         authors: Default::default(),
+        recent: Default::default(),
         directs: Default::default(),
         bootstrap: Bootstrap::new(&config.bootstrap, now),
         rendezvous: Rendezvous::default(),

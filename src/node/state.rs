@@ -10,6 +10,7 @@ use super::{
     handle::{Hub, Requests},
     others::Naming,
     peers::Peers,
+    recent::Recent,
     rendezvous::Rendezvous,
 };
 use crate::{
@@ -58,6 +59,7 @@ pub struct Node {
     pub(super) peers: Peers,
     pub(super) naming: Naming,
     pub(super) authors: Authors,
+    pub(super) recent: Recent,
     pub(super) directs: Directs,
     pub(super) bootstrap: Bootstrap,
     pub(super) rendezvous: Rendezvous,

@@ -208,7 +208,12 @@ impl Node {
     /// Hands a message to gossipsub. False if nobody could take it now.
     fn hand_out(&mut self, room: &RoomName, data: &[u8]) -> Result<bool, Refused> {
         match self.swarm.behaviour_mut().gossip.inner_mut().publish(others::topic(room), data) {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                if !room.is_others() {
+                    self.recent.push(room, data, Instant::now());
+                }
+                Ok(true)
+            }
             Err(PublishError::NoPeersSubscribedToTopic) => Ok(false),
             // Nobody took it: it is published anew, and counts once wherever it arrives twice.
             Err(PublishError::AllQueuesFull(_)) => {
@@ -262,6 +267,17 @@ impl Node {
         }
         self.flush_outbox();
         self.update_stage();
+    }
+
+    /// A peer announced a room on a connection that replaced another: what it may have missed is said again.
+    pub(super) fn repeat_for(&mut self, peer: PeerId, room: &RoomName) {
+        let Some(replaced) = self.swarm.behaviour().gossip.replaced_at(&peer) else { return };
+        let missed = self.recent.missed(room, replaced, Instant::now());
+        for data in &missed {
+            // Nobody there who could take it: nobody missed it either.
+            let _ = self.swarm.behaviour_mut().gossip.inner_mut().publish(others::topic(room), &**data);
+            self.count("lines said again: a connection was replaced");
+        }
     }
 
     /// A peer left a room of ours.
