@@ -163,8 +163,12 @@ impl Ledger {
 async fn keep(mut ledger: Ledger, key: Keypair, mut events: Subscription) -> Result<Ledger, Failure> {
     let mut present = 0;
     while present < ledger.members.len() - 1 {
-        let event = events.next().await.ok_or("the peer stopped")?;
-        present += usize::from(matches!(*event, Event::Joined { .. }));
+        match &*events.next().await.ok_or("the peer stopped")? {
+            Event::Joined { .. } => present += 1,
+            // Somebody saw all others sooner.
+            Event::Record(record) if record.room == ROOM => ledger.on_record(record).await?,
+            _ => {}
+        }
     }
     let at = ledger.members.iter().position(|member| *member == ledger.me).ok_or("not a member")?;
     for number in 0..PAYMENTS_EACH {

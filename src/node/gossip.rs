@@ -73,8 +73,6 @@ struct Active {
     connection: ConnectionId,
     endpoint: ConnectedPoint,
     since: Instant,
-    /// When the one before it gave way, if there was one.
-    replaced: Option<Instant>,
 }
 
 /// gossipsub with a heartbeat that never sleeps for good and one connection a peer.
@@ -85,8 +83,6 @@ pub struct Behaviour {
     /// Connections gossipsub was told are closed although they still stand.
     detached: BTreeSet<ConnectionId>,
     lingering: Lingering,
-    /// Peers whose connection gave way to one that is not established yet.
-    replacing: BTreeMap<PeerId, Instant>,
     tick: smol::Timer,
     busy_until: Instant,
     heartbeats: u64,
@@ -103,7 +99,6 @@ impl Behaviour {
             active: BTreeMap::new(),
             detached: BTreeSet::new(),
             lingering: Lingering::new(lingering_max),
-            replacing: BTreeMap::new(),
             tick: smol::Timer::after(Duration::from_millis(HEARTBEAT_BUSY_MS)),
             busy_until: now + Duration::from_millis(BUSY_MS),
             heartbeats: 0,
@@ -130,11 +125,6 @@ impl Behaviour {
     /// Connections that gave way to a newer one and still stand.
     pub fn lingering(&mut self) -> &mut Lingering {
         &mut self.lingering
-    }
-
-    /// When the connection in use took the place of another, if it did.
-    pub fn replaced_at(&self, peer: &PeerId) -> Option<Instant> {
-        self.active.get(peer)?.replaced
     }
 
     /// Connections that gave way to a newer one of the same peer.
@@ -183,17 +173,14 @@ impl Behaviour {
             remaining_established: 0,
         }));
         self.detached.insert(old.connection);
-        let now = Instant::now();
-        self.lingering.push(peer, old.connection, now);
-        self.replacing.insert(peer, now);
+        self.lingering.push(peer, old.connection, Instant::now());
         self.replaced += 1;
         Ok(())
     }
 
     fn on_established(&mut self, event: ConnectionEstablished<'_>) {
         let (connection, endpoint) = (event.connection_id, event.endpoint.clone());
-        let replaced = self.replacing.remove(&event.peer_id);
-        self.active.insert(event.peer_id, Active { connection, endpoint, since: Instant::now(), replaced });
+        self.active.insert(event.peer_id, Active { connection, endpoint, since: Instant::now() });
         let first = ConnectionEstablished { other_established: 0, ..event };
         self.inner.on_swarm_event(FromSwarm::ConnectionEstablished(first));
     }
@@ -205,7 +192,6 @@ impl Behaviour {
             return; // gossipsub was told when the newer one came.
         }
         self.active.remove(&event.peer_id);
-        self.replacing.remove(&event.peer_id);
         let last = ConnectionClosed { remaining_established: 0, ..event };
         self.inner.on_swarm_event(FromSwarm::ConnectionClosed(last));
     }

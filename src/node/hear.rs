@@ -176,7 +176,8 @@ impl Node {
             gossipsub::Event::Subscribed { peer_id, topic } => {
                 if let Some(room) = self.room_of(&topic) {
                     self.on_member(peer_id, &room);
-                    self.repeat_for(peer_id, &room);
+                    // On this connection it was told nothing of the room so far.
+                    self.recent.on_missed(&room, Instant::now());
                 }
             }
             gossipsub::Event::Unsubscribed { peer_id, topic } => self.on_member_left(peer_id, &topic),

@@ -258,6 +258,7 @@ impl Node {
                 }
             }
         }
+        self.repeat_due(now);
         if self.outbox_due().is_some_and(|at| at <= now) {
             self.flush_outbox();
         }
@@ -289,7 +290,8 @@ impl Node {
         let room = self.high() > self.peers.connected_count() + self.dials.len();
         let dials =
             self.peers.next_due().filter(|_| room || self.peers.all_connected().any(|(_, c)| c.suspect.is_some()));
-        let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), self.outbox_due()];
+        let (said, waiting) = (self.recent.next_due(), self.outbox_due());
+        let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, said];
         all.into_iter().flatten().fold(self.housekeeping, Instant::min)
     }
 }

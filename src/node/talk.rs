@@ -269,14 +269,12 @@ impl Node {
         self.update_stage();
     }
 
-    /// A peer announced a room on a connection that replaced another: what it may have missed is said again.
-    pub(super) fn repeat_for(&mut self, peer: PeerId, room: &RoomName) {
-        let Some(replaced) = self.swarm.behaviour().gossip.replaced_at(&peer) else { return };
-        let missed = self.recent.missed(room, replaced, Instant::now());
-        for data in &missed {
+    /// Says again what somebody may have missed.
+    pub(super) fn repeat_due(&mut self, now: Instant) {
+        for (room, data) in self.recent.due(now) {
             // Nobody there who could take it: nobody missed it either.
-            let _ = self.swarm.behaviour_mut().gossip.inner_mut().publish(others::topic(room), &**data);
-            self.count("lines said again: a connection was replaced");
+            let _ = self.swarm.behaviour_mut().gossip.inner_mut().publish(others::topic(&room), &*data);
+            self.count("lines said again for who came");
         }
     }
 
