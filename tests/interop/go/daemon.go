@@ -1,3 +1,3 @@
 package main
 
-func startDaemon(r request) (peerNode, fields, error) { return nil, nil, cannot("x") }
+func startDaemon(r request) (peerNode, fields, error) { return startHost(r) }
