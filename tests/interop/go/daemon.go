@@ -1,0 +1,3 @@
+package main
+
+func startDaemon(r request) (peerNode, fields, error) { return startHost(r) }
