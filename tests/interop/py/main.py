@@ -230,6 +230,9 @@ class Stranger:
             message = await subscription.get()
             if message.from_id == own:
                 continue
+            await self.trips.hear(topic, message.data)
+            if topic in self.trips.quiet:
+                continue
             event(
                 "message",
                 topic=topic,
@@ -238,7 +241,6 @@ class Stranger:
                 seqno=message.seqno.hex(),
                 key=message.HasField("key"),
             )
-            await self.trips.hear(topic, message.data)
 
     async def subscribers(self, request):
         return {"peers": [str(peer) for peer in self.pubsub.peer_topics.get(request["topic"], ())]}
@@ -280,12 +282,13 @@ class Stranger:
 
     async def echo(self, request):
         await self._subscribe(request["topic"])
-        self.trips.echo(request["topic"])
+        self.trips.echo(request["topic"], request.get("quiet") is True)
 
     async def measure(self, request):
         await self._subscribe(request["topic"])
         size = max(request.get("bytes") or 0, HEAD_BYTES)
-        return await self.trips.measure(request["topic"], request["count"], request["in_flight"], size)
+        quiet = request.get("quiet") is True
+        return await self.trips.measure(request["topic"], request["count"], request["in_flight"], size, quiet)
 
     async def stop(self, _):
         pass
