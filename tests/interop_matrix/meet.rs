@@ -1,6 +1,6 @@
 //! Dial and be dialled: Noise and Yamux (we offer nothing else), identify both ways, ping both ways.
 
-use super::{Column, Found, Ours, Section, failed};
+use super::{Column, Found, Ours, Section, each, failed};
 use crate::world::{Foreign, GENEROUS, Host, until};
 use serde_json::json;
 
@@ -9,7 +9,12 @@ const THEY_DIAL: &str = "they dial us: the same";
 
 pub const SECTION: Section = Section { name: "meet", rows: &[WE_DIAL, THEY_DIAL], check };
 
-fn check(column: &Column<'_>) {
+fn check(columns: &[Column<'_>]) -> String {
+    each(columns, one);
+    String::new()
+}
+
+fn one(column: &Column<'_>) {
     let lan = column.world.subnet();
     let hosts = [column.host("us", &lan), column.host("us2", &lan), column.host("them", &lan)];
     let them = Foreign::run(&hosts[2], column.kind, json!({}));

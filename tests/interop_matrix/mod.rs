@@ -1,5 +1,6 @@
 //! The matrix: sections of rows, each row with a cell a stranger.
 
+mod lan;
 mod meet;
 mod table;
 
@@ -7,7 +8,7 @@ use crate::world::foreign::{KINDS, Trouble};
 use crate::world::{Host, Peer, Subnet, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Cell, Table};
 
@@ -20,11 +21,11 @@ pub struct Section {
     pub name: &'static str,
     /// Its rows in the order of the table.
     pub rows: &'static [&'static str],
-    /// Checks every row for one stranger.
-    pub check: fn(&Column<'_>),
+    /// Checks every row for every stranger; what is to be printed below the table, if anything.
+    pub check: fn(&[Column<'_>]) -> String,
 }
 
-const SECTIONS: [Section; 1] = [meet::SECTION];
+const SECTIONS: [Section; 2] = [meet::SECTION, lan::SECTION];
 
 /// One stranger's cells while they are found.
 pub struct Column<'a> {
@@ -32,6 +33,8 @@ pub struct Column<'a> {
     pub kind: &'static str,
     section: &'static str,
     cells: Mutex<Vec<(&'static str, Cell)>>,
+    /// Why there is nothing in the rows that have no cell in the end.
+    end: Mutex<String>,
 }
 
 impl Column<'_> {
@@ -41,7 +44,20 @@ impl Column<'_> {
         let found = catch_unwind(AssertUnwindSafe(check));
         let cell = Cell::of(row, self.kind, found.unwrap_or_else(|panic| Err(Trouble::Failed(sentence(&*panic)))));
         println!("[{:5.1} s] {} | {row}: {cell}", start.elapsed().as_secs_f64(), self.kind);
-        self.cells.lock().unwrap_or_else(PoisonError::into_inner).push((row, cell));
+        held(&self.cells).push((row, cell));
+    }
+
+    fn finish(self, rows: &[&'static str]) -> Vec<(&'static str, Cell)> {
+        let mut cells = self.cells.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let why = self.end.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            if !cells.iter().any(|(known, _)| known == row) {
+                let cell = Cell::of(row, self.kind, failed(why.clone()));
+                println!("{} | {row}: {cell}", self.kind);
+                cells.push((row, cell));
+            }
+        }
+        cells
     }
 
     /// A host in `subnet` whose name is free in this world.
@@ -97,36 +113,49 @@ fn sentence(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or("a panic without a sentence").to_string()
 }
 
-fn check(world: &World, section: &Section, kind: &'static str) -> Vec<(&'static str, Cell)> {
-    let column = Column { world, kind, section: section.name, cells: Mutex::default() };
-    let end = catch_unwind(AssertUnwindSafe(|| (section.check)(&column)));
-    let mut cells = column.cells.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let why = end.err().map_or("not checked".to_string(), |panic| sentence(&*panic));
-    for row in section.rows {
-        if !cells.iter().any(|(known, _)| known == row) {
-            let cell = Cell::of(row, kind, failed(why.clone()));
-            println!("{kind} | {row}: {cell}");
-            cells.push((row, cell));
+/// Checks each stranger on a thread of its own. A panic outside a row is that of every row that is missing then.
+pub fn each(columns: &[Column<'_>], check: impl Fn(&Column<'_>) + Sync) {
+    std::thread::scope(|scope| {
+        for column in columns {
+            let check = &check;
+            scope.spawn(move || {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(column))) {
+                    *held(&column.end) = sentence(&*panic);
+                }
+            });
         }
-    }
-    cells
+    });
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs every section, or those that `STONECHAT_INTEROP_ROWS` names, and prints what was found.
 pub fn run(world: &World) {
     let wanted = std::env::var("STONECHAT_INTEROP_ROWS").ok();
     let is_wanted = |name: &str| wanted.as_ref().is_none_or(|names| names.split(',').any(|wanted| wanted == name));
-    let mut table = Table::default();
+    let (mut table, mut below) = (Table::default(), String::new());
     for section in SECTIONS.iter().filter(|section| is_wanted(section.name)) {
         let start = Instant::now();
         println!("--- {}", section.name);
-        let columns = std::thread::scope(|scope| {
-            let columns = KINDS.map(|kind| scope.spawn(move || check(world, section, kind)));
-            columns.map(|column| column.join().expect("every panic is a cell"))
-        });
-        table.add(section.rows, columns);
+        let column = |kind| Column {
+            world,
+            kind,
+            section: section.name,
+            cells: Mutex::default(),
+            end: Mutex::new("not checked".into()),
+        };
+        let columns = KINDS.map(column);
+        let more = catch_unwind(AssertUnwindSafe(|| (section.check)(&columns)));
+        match more {
+            Ok(more) if more.is_empty() => {}
+            Ok(more) => below += &format!("\n{more}"),
+            Err(panic) => columns.iter().for_each(|column| *held(&column.end) = sentence(&*panic)),
+        }
+        table.add(section.rows, columns.map(|column| column.finish(section.rows)));
         println!("--- {} took {:.0} s", section.name, start.elapsed().as_secs_f64());
     }
-    println!("\n{table}");
+    println!("\n{table}{below}");
     table.insist();
 }
