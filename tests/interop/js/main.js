@@ -60,7 +60,7 @@ function readAlong (pubsub) {
   const id = pubsub.msgIdFn
   pubsub.msgIdFn = async message => {
     const bytes = await id(message)
-    if (message.from.equals(node.peerId)) ids.set(message.data, hex(bytes))
+    if (message.from == null || message.from.equals(node.peerId)) ids.set(message.data, hex(bytes))
     return bytes
   }
   const receive = pubsub.handleReceivedMessage
@@ -85,8 +85,8 @@ function listen () {
   pubsub.addEventListener('message', ({ detail }) => {
     const { topic, data } = detail
     trips.hear(topic, data)?.catch(error => complain('echo', error))
-    const seqno = detail.sequenceNumber.toString(16).padStart(16, '0')
-    event('message', { topic, from: detail.from.toString(), data: hex(data), seqno, key: keyed.has(data) })
+    const seqno = detail.sequenceNumber?.toString(16).padStart(16, '0')
+    event('message', { topic, from: detail.from?.toString(), data: hex(data), seqno, key: keyed.has(data) })
   })
 }
 
