@@ -1,5 +1,7 @@
 //! The matrix: sections of rows, each row with a cell a stranger.
 
+mod forger;
+mod gossip;
 mod lan;
 mod meet;
 mod table;
@@ -25,7 +27,7 @@ pub struct Section {
     pub check: fn(&[Column<'_>]) -> String,
 }
 
-const SECTIONS: [Section; 2] = [meet::SECTION, lan::SECTION];
+const SECTIONS: [Section; 3] = [meet::SECTION, lan::SECTION, gossip::SECTION];
 
 /// One stranger's cells while they are found.
 pub struct Column<'a> {

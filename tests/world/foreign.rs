@@ -1,7 +1,7 @@
 //! A peer on another implementation of libp2p, as a real process in a host, steered by JSON lines as
 //! tests/interop/README.md says.
 
-use super::{GENEROUS, Host};
+use super::{GENEROUS, Host, until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -191,16 +191,18 @@ impl Foreign {
         self.ask(request, fields).unwrap_or_else(|trouble| panic!("{trouble}\n{}", self.log()))
     }
 
-    /// Its first address in the network of `host`, with its peer id.
+    /// Its address in the network of `host`, with its peer id. rust names its listeners one after another.
     pub fn address(&self, host: &Host) -> String {
-        let answer = self.insist("addresses", json!({}));
-        let addresses = answer["addresses"].as_array().expect("a list of addresses");
         let wanted = format!("/ip4/{}/tcp/", host.address());
-        let port = addresses.iter().filter_map(Value::as_str).find_map(|address| {
-            let rest = address.strip_prefix(&wanted).or_else(|| address.strip_prefix("/ip4/0.0.0.0/tcp/"))?;
-            rest.split('/').next()
+        let port = until(&format!("{} listens on {}", self.kind, host.address()), GENEROUS, || {
+            let answer = self.insist("addresses", json!({}));
+            let mut addresses = answer["addresses"].as_array().expect("a list of addresses").iter();
+            addresses.find_map(|address| {
+                let address = address.as_str()?;
+                let rest = address.strip_prefix(&wanted).or_else(|| address.strip_prefix("/ip4/0.0.0.0/tcp/"))?;
+                Some(rest.split('/').next()?.to_string())
+            })
         });
-        let port = port.unwrap_or_else(|| panic!("{} listens nowhere on {}: {answer}", self.kind, host.address()));
         format!("{wanted}{port}/p2p/{}", self.id)
     }
 

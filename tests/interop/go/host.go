@@ -106,8 +106,11 @@ func startHost(r request) (_ peerNode, _ fields, err error) {
 		},
 	})
 	// The default message id is the specification's, so `id_profile` changes nothing.
-	n.pubsub, err = pubsub.NewGossipSub(context.Background(), h,
-		pubsub.WithDefaultValidator(n.note, pubsub.WithValidatorInline(true)))
+	options := []pubsub.Option{pubsub.WithDefaultValidator(n.note, pubsub.WithValidatorInline(true))}
+	if r.Unsigned {
+		options = append(options, pubsub.WithMessageSignaturePolicy(pubsub.LaxNoSign))
+	}
+	n.pubsub, err = pubsub.NewGossipSub(context.Background(), h, options...)
 	if err != nil {
 		return nil, nil, err
 	}

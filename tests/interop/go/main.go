@@ -27,6 +27,7 @@ type request struct {
 	DhtProtocol    string          `json:"dht_protocol"`
 	Bootstrap      []string        `json:"bootstrap"`
 	DialDiscovered bool            `json:"dial_discovered"`
+	Unsigned       bool            `json:"unsigned"`
 	Address        string          `json:"address"`
 	Peer           string          `json:"peer"`
 	Topic          string          `json:"topic"`

@@ -60,7 +60,7 @@ function readAlong (pubsub) {
   const id = pubsub.msgIdFn
   pubsub.msgIdFn = async message => {
     const bytes = await id(message)
-    if (message.from.equals(node.peerId)) ids.set(message.data, hex(bytes))
+    if (message.from == null || message.from.equals(node.peerId)) ids.set(message.data, hex(bytes))
     return bytes
   }
   const receive = pubsub.handleReceivedMessage
@@ -86,8 +86,8 @@ function listen () {
     const { topic, data } = detail
     trips.hear(topic, data)?.catch(error => complain('echo', error))
     if (trips.quiet(topic)) return
-    const seqno = detail.sequenceNumber.toString(16).padStart(16, '0')
-    event('message', { topic, from: detail.from.toString(), data: hex(data), seqno, key: keyed.has(data) })
+    const seqno = detail.sequenceNumber?.toString(16).padStart(16, '0')
+    event('message', { topic, from: detail.from?.toString(), data: hex(data), seqno, key: keyed.has(data) })
   })
 }
 

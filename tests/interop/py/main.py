@@ -119,7 +119,8 @@ class Stranger:
         if request.get("dht"):
             self.dht = KadDHT(host, DHTMode.SERVER if request["dht"] == "server" else DHTMode.CLIENT)
         self.gossip = gossipsub.GossipSub(protocols=MESHSUB, **DEGREES)
-        self.pubsub = Pubsub(host, self.gossip, msg_id_constructor=_message_id)
+        signs = request.get("unsigned") is not True
+        self.pubsub = Pubsub(host, self.gossip, msg_id_constructor=_message_id, strict_signing=signs)
         self._tell_who_joins()
         self.ping_service = PingService(host)
         host.get_network().register_notifee(Watcher(self))

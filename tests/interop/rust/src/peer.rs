@@ -1,7 +1,7 @@
 //! The peer: rust-libp2p with what its users take, and its own defaults except where a line says why.
 
 use crate::lines::{Failure, Request, cannot, failure};
-use libp2p::gossipsub::{self, DataTransform, MessageAuthenticity, MessageId, RawMessage, TopicHash};
+use libp2p::gossipsub::{self, DataTransform, MessageAuthenticity, MessageId, RawMessage, TopicHash, ValidationMode};
 use libp2p::swarm::{NetworkBehaviour, behaviour::toggle::Toggle};
 use libp2p::{StreamProtocol, Swarm, SwarmBuilder, identify, identity::Keypair, kad, mdns, noise, ping, tcp, yamux};
 use std::io;
@@ -46,13 +46,17 @@ fn spec_id(message: &gossipsub::Message) -> MessageId {
     MessageId::from(id)
 }
 
-fn gossip(key: &Keypair, own_ids: bool) -> Result<gossipsub::Behaviour<Marked>, Failure> {
+fn gossip(key: &Keypair, request: &Request) -> Result<gossipsub::Behaviour<Marked>, Failure> {
     let mut config = gossipsub::ConfigBuilder::default();
-    if !own_ids {
+    if request.text("id_profile") != Some("own") {
         config.message_id_fn(spec_id);
     }
-    let config = config.build()?;
-    gossipsub::Behaviour::new_with_transform(MessageAuthenticity::Signed(key.clone()), config, Marked).map_err(failure)
+    let mut author = MessageAuthenticity::Signed(key.clone());
+    if request.is("unsigned") {
+        author = MessageAuthenticity::Author(key.public().to_peer_id());
+        config.validation_mode(ValidationMode::None);
+    }
+    gossipsub::Behaviour::new_with_transform(author, config.build()?, Marked).map_err(failure)
 }
 
 fn dht(key: &Keypair, request: &Request) -> Result<Option<kad::Behaviour<kad::store::MemoryStore>>, Failure> {
@@ -78,7 +82,7 @@ pub fn create(request: &Request) -> Result<Swarm<Peer>, Failure> {
         Some(name) => return Err(cannot(format!("mdns always uses {MDNS_NAME}, not {name}"))),
     };
     let peer = Peer {
-        gossipsub: gossip(&key, request.text("id_profile") == Some("own"))?,
+        gossipsub: gossip(&key, request)?,
         identify: identify::Behaviour::new(identify::Config::new("ipfs/0.1.0".into(), key.public())),
         kad: dht(&key, request)?.into(),
         mdns: mdns.into(),
