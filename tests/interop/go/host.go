@@ -328,6 +328,10 @@ func (n *hostNode) do(r request) (fields, error) {
 			return nil, err
 		}
 		return n.trips.measure(r)
+	case "encode_chat":
+		return encodeChat(r)
+	case "decode_chat":
+		return decodeChat(r)
 	case "provide", "find", "find_peer":
 		return nil, cannot("started without a DHT")
 	}
@@ -348,4 +352,3 @@ func withPeer(addresses []string, id peer.ID) []string {
 	}
 	return addresses
 }
-

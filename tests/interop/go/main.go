@@ -33,6 +33,9 @@ type request struct {
 	Topic          string          `json:"topic"`
 	Data           string          `json:"data"`
 	Namespace      string          `json:"namespace"`
+	Text           string          `json:"text"`
+	Nick           string          `json:"nick"`
+	Sender         string          `json:"sender"`
 	Count          int             `json:"count"`
 	InFlight       int             `json:"in_flight"`
 	Bytes          int             `json:"bytes"`
