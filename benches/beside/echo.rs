@@ -91,7 +91,7 @@ fn start(kind: &Kind, sheet: &mut Sheet) -> Result<Box<dyn Pair>, String> {
         ask.wait_joined(1)?;
         return Ok(Box::new(Ours(ask, echo)));
     };
-    let mut pair = Stranger::company(file, 1, kind.dht)?;
+    let mut pair = Stranger::company(file, 1, kind.dht, false)?;
     sheet.version(kind, &pair[0].version);
     pair[0].echo()?;
     Ok(Box::new(Theirs { pair, fast: kind.fast }))

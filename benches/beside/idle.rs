@@ -8,12 +8,29 @@ use super::{
     sheet::{Figure, Sheet},
     stranger::Stranger,
 };
-use std::thread::{scope, sleep};
+use std::thread::{ScopedJoinHandle, scope, sleep};
 use std::time::Duration;
 
-/// How many keep a watched peer company, and the figures of that.
-const COMPANIES: [(usize, Figure, Figure); 2] =
-    [(1, Figure::MemoryOne, Figure::WakeupsOne), (8, Figure::MemoryEight, Figure::WakeupsEight)];
+/// A peer that is watched, and what is read of it.
+struct Watch {
+    /// How many keep it company.
+    others: usize,
+    /// Whether their heartbeats are kept alive, where they would stop.
+    ticked: bool,
+    memory: Option<Figure>,
+    wakeups: &'static [Figure],
+}
+
+const ONE: Watch = Watch { others: 1, ticked: false, memory: Some(Figure::MemoryOne), wakeups: &[Figure::WakeupsOne] };
+const EIGHT: Watch = Watch { others: 8, memory: Some(Figure::MemoryEight), wakeups: &[Figure::WakeupsEight], ..ONE };
+/// Of those whose heartbeats go on by themselves.
+const EIGHT_ALIVE: Watch = Watch { wakeups: &[Figure::WakeupsEight, Figure::WakeupsAlive], ..EIGHT };
+const EIGHT_TICKED: Watch = Watch { others: 8, ticked: true, memory: None, wakeups: &[Figure::WakeupsAlive] };
+
+fn watches(kind: &Kind) -> &'static [Watch] {
+    if kind.sleeps { &[ONE, EIGHT, EIGHT_TICKED] } else { &[ONE, EIGHT_ALIVE] }
+}
+
 /// Before the count begins: the last question woke whom it was put to.
 const CALM: Duration = Duration::from_millis(500);
 
@@ -24,10 +41,11 @@ enum Company {
 }
 
 impl Company {
-    fn start(kind: &Kind, others: usize) -> Result<Company, String> {
+    fn start(kind: &Kind, watch: &Watch) -> Result<Company, String> {
+        let others = watch.others;
         match kind.file {
             None => Program::company(&format!("beside-{others}"), others, false).map(Company::Ours),
-            Some(file) => Stranger::company(file, others, kind.dht).map(Company::Theirs),
+            Some(file) => Stranger::company(file, others, kind.dht, watch.ticked).map(Company::Theirs),
         }
     }
 
@@ -61,52 +79,64 @@ impl Company {
 
 /// Measures one round of all kinds.
 pub fn measure(plan: &Plan, kinds: &[&'static Kind], sheet: &mut Sheet) {
+    let all = kinds.iter().flat_map(|kind| watches(kind).iter().map(move |watch| (*kind, watch)));
     let mut watched = Vec::new();
-    let started = scope(|scope| {
-        let start = |kind: &'static Kind| {
-            let companies = COMPANIES.map(|(others, ..)| scope.spawn(move || Company::start(kind, others)));
-            (kind, companies)
-        };
-        let started: Vec<_> = kinds.iter().copied().map(start).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or(Err("it panicked".into()));
-        started.into_iter().map(|(kind, companies)| (kind, companies.map(join))).collect::<Vec<_>>()
-    });
-    for (kind, companies) in started {
-        for ((others, memory, wakeups), company) in COMPANIES.into_iter().zip(companies) {
-            match company {
-                Ok(company) => watched.push((kind, others, memory, wakeups, company)),
-                Err(error) => sheet.fail(kind, &format!("idle with {others}"), &error),
-            }
+    for (kind, watch, company) in start(all.collect()) {
+        match company {
+            Ok(company) => watched.push((kind, watch, company)),
+            Err(error) => fail(sheet, kind, watch, &error),
         }
     }
     sleep(plan.settle);
-    for (kind, others, _, _, company) in &mut watched {
+    for (kind, watch, company) in &mut watched {
         if let Err(error) = company.check() {
-            sheet.fail(kind, &format!("idle with {others}"), &error);
+            fail(sheet, kind, watch, &error);
         }
         if let Some(version) = company.version() {
             sheet.version(kind, version);
         }
     }
     sleep(CALM);
-    let count = |(_, _, _, _, company): &(_, _, _, _, Company)| process::wakeups(company.pid());
+    let count = |(_, _, company): &(_, _, Company)| process::wakeups(company.pid());
     let before: Vec<_> = watched.iter().map(count).collect();
     sleep(plan.window);
     let after: Vec<_> = watched.iter().map(count).collect();
-    for ((kind, others, memory, wakeups, company), (before, after)) in
-        watched.iter_mut().zip(before.into_iter().zip(after))
-    {
-        let read = || {
-            sheet.take(*wakeups, kind, (after? - before?) as f64 / plan.window.as_secs_f64());
-            sheet.take(*memory, kind, process::resident_mib(company.pid())?);
-            if *memory == Figure::MemoryEight {
-                let threads = process::threads(company.pid())?;
-                sheet.take(Figure::Threads, kind, threads.len() as f64);
-            }
-            company.check()
-        };
-        if let Err(error) = read() {
-            sheet.fail(kind, &format!("idle with {others}"), &error);
+    for ((kind, watch, company), (before, after)) in watched.iter_mut().zip(before.into_iter().zip(after)) {
+        let counted = before.and_then(|before| Ok(after? - before));
+        if let Err(error) = counted.and_then(|wakeups| read(plan, kind, watch, company, wakeups, sheet)) {
+            fail(sheet, kind, watch, &error);
         }
     }
+}
+
+/// All at once: loading a program takes a second in some languages.
+fn start(all: Vec<(&'static Kind, &'static Watch)>) -> Vec<(&'static Kind, &'static Watch, Result<Company, String>)> {
+    scope(|scope| {
+        let start = |(kind, watch)| (kind, watch, scope.spawn(move || Company::start(kind, watch)));
+        let started: Vec<_> = all.into_iter().map(start).collect();
+        let join = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or(Err("it panicked".into()));
+        started.into_iter().map(|(kind, watch, company)| (kind, watch, join(company))).collect()
+    })
+}
+
+fn read(
+    plan: &Plan,
+    kind: &Kind,
+    watch: &Watch,
+    company: &mut Company,
+    wakeups: u64,
+    sheet: &mut Sheet,
+) -> Result<(), String> {
+    watch.wakeups.iter().for_each(|figure| sheet.take(*figure, kind, wakeups as f64 / plan.window.as_secs_f64()));
+    if let Some(memory) = watch.memory {
+        sheet.take(memory, kind, process::resident_mib(company.pid())?);
+    }
+    if watch.memory == Some(Figure::MemoryEight) {
+        sheet.take(Figure::Threads, kind, process::threads(company.pid())?.len() as f64);
+    }
+    company.check()
+}
+
+fn fail(sheet: &mut Sheet, kind: &Kind, watch: &Watch, why: &str) {
+    sheet.fail(kind, &format!("idle with {}", watch.others), why);
 }

@@ -16,6 +16,8 @@ pub struct Kind {
     pub dht: bool,
     /// Whether it takes more than a few messages a second of one peer.
     pub fast: bool,
+    /// Whether its heartbeat stops on a quiet peer unless somebody looks at its swarm.
+    pub sleeps: bool,
     /// What runs in it.
     pub runs: &'static str,
 }
@@ -26,6 +28,7 @@ const STONECHAT: Kind = Kind {
     build: &[],
     dht: true,
     fast: true,
+    sleeps: false,
     runs: "idle and discovery: the program `stonechat run`; echoes: the node of the library; gossipsub, kad as a client, \
            identify, ping, and the rooms with their history",
 };
@@ -35,6 +38,7 @@ const GO: Kind = Kind {
     build: &["go/build"],
     dht: false,
     fast: true,
+    sleeps: false,
     runs: "go-libp2p with gossipsub, identify and ping, and no kad: its module is not to be had everywhere",
 };
 const JS: Kind = Kind {
@@ -43,6 +47,7 @@ const JS: Kind = Kind {
     build: &["js/build"],
     dht: true,
     fast: true,
+    sleeps: false,
     runs: "js-libp2p with gossipsub, kad as a client, identify and ping, on Node",
 };
 const RUST: Kind = Kind {
@@ -51,6 +56,7 @@ const RUST: Kind = Kind {
     build: &["rust/build"],
     dht: true,
     fast: true,
+    sleeps: true,
     runs: "rust-libp2p on tokio's threads with gossipsub, kad as a client, identify and ping; optimised for speed (2)",
 };
 const RUST_SMALL: Kind = Kind {
@@ -66,6 +72,7 @@ const PY: Kind = Kind {
     build: &["py/build"],
     dht: true,
     fast: false,
+    sleeps: false,
     runs: "py-libp2p with gossipsub, kad as a client, identify and ping. It takes 10 messages a second of a peer in a topic \
            and drops the rest without a word: its echoes are asked for one by one, and it has no round trips",
 };

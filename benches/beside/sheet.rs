@@ -26,6 +26,8 @@ pub enum Figure {
     WakeupsOne,
     /// Wake-ups with eight peers.
     WakeupsEight,
+    /// The same with every heartbeat kept alive.
+    WakeupsAlive,
     /// Median time of an echo.
     EchoP50,
     /// The time that 99 of 100 echoes stay below.
@@ -53,7 +55,7 @@ const fn row(figure: Figure, group: Group, what: &'static str, pick: Pick, digit
     Row { figure, group, what, pick, digits, fast }
 }
 
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 14] = [
     row(Figure::Size, Group::Size, "program, MB", Pick::Mean, 2),
     row(Figure::SizeWhole, Group::Size, "program with its runtime, MB", Pick::Mean, 2),
     row(Figure::MemoryOne, Group::Idle, "resident memory, idle with 1 peer, MiB", Pick::Mean, 1),
@@ -62,6 +64,7 @@ const ROWS: [Row; 13] = [
     row(Figure::Threads, Group::Idle, "threads", Pick::Most, 0),
     row(Figure::WakeupsOne, Group::Idle, "wake-ups/s, idle with 1 peer", Pick::Mean, 1),
     row(Figure::WakeupsEight, Group::Idle, "wake-ups/s, idle with 8 peers", Pick::Mean, 1),
+    row(Figure::WakeupsAlive, Group::Idle, "the same, all heartbeats kept alive", Pick::Mean, 1),
     row(Figure::EchoP50, Group::Echo, "gossip echo, p50, ms", Pick::Least, 2),
     row(Figure::EchoP99, Group::Echo, "gossip echo, p99, ms", Pick::Least, 2),
     row(Figure::Rate, Group::Echo, "round trips/s, 32 in flight", Pick::Most, 0),

@@ -56,6 +56,10 @@ pub struct Trips {
 impl Stranger {
     /// Starts the program, which listens on `listen`, with mDNS or without.
     pub fn start(file: &str, listen: &str, mdns: bool, dht: bool) -> Result<Stranger, String> {
+        Stranger::start_with(file, json!({ "listen": [listen], "mdns": mdns.then_some("_p2p._udp") }), dht)
+    }
+
+    fn start_with(file: &str, mut options: Value, dht: bool) -> Result<Stranger, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let path = folder().join(file);
         let started = Instant::now();
@@ -77,19 +81,19 @@ impl Stranger {
         let (peer, version) = Default::default();
         let mut stranger = Stranger { child, input, lines, events: Vec::new(), tag: 0, started, peer, version };
         let seed = format!("{:032x}{:032x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let mdns = mdns.then_some("_p2p._udp");
-        let dht = dht.then_some("client");
-        let answer =
-            stranger.ask(json!({ "do": "start", "seed": seed, "listen": [listen], "mdns": mdns, "dht": dht }))?;
+        (options["do"], options["seed"]) = ("start".into(), seed.into());
+        options["dht"] = dht.then_some("client").into();
+        let answer = stranger.ask(options)?;
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
         (stranger.peer, stranger.version) = (text("peer"), text("version"));
         Ok(stranger)
     }
 
-    /// One in the topic, and others that dialled it.
-    pub fn company(file: &str, others: usize, dht: bool) -> Result<Vec<Stranger>, String> {
+    /// One in the topic, and others that dialled it; with their heartbeats kept alive if they are `ticked`.
+    pub fn company(file: &str, others: usize, dht: bool, ticked: bool) -> Result<Vec<Stranger>, String> {
         let start = || {
-            let mut stranger = Stranger::start(file, "/ip4/127.0.0.1/tcp/0", false, dht)?;
+            let options = json!({ "listen": ["/ip4/127.0.0.1/tcp/0"], "mdns": null, "tick": ticked });
+            let mut stranger = Stranger::start_with(file, options, dht)?;
             stranger.ask(json!({ "do": "subscribe", "topic": TOPIC }))?;
             Ok::<_, String>(stranger)
         };
