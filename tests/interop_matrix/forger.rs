@@ -145,7 +145,14 @@ pub fn is_taken(
                 futures::select! {
                     event = swarm.select_next_some() => match event {
                         SwarmEvent::ConnectionEstablished { .. } => say = to_say.len() == 2,
-                        SwarmEvent::OutgoingConnectionError { error, .. } => return Err(error.to_string()),
+                        // js takes five connections a second from one address and resets the others.
+                        SwarmEvent::OutgoingConnectionError { error, .. } => {
+                            if start.elapsed() > GENEROUS {
+                                return Err(error.to_string());
+                            }
+                            smol::Timer::after(Duration::from_millis(500)).await;
+                            swarm.dial(address.clone()).map_err(|error| error.to_string())?;
+                        }
                         _ => {}
                     },
                     _ = tick => {}

@@ -1,9 +1,11 @@
 //! The matrix: sections of rows, each row with a cell a stranger.
 
+mod crowd;
 mod forger;
 mod gossip;
 mod lan;
 mod meet;
+mod recover;
 mod table;
 
 use crate::world::foreign::{KINDS, Trouble};
@@ -27,7 +29,7 @@ pub struct Section {
     pub check: fn(&[Column<'_>]) -> String,
 }
 
-const SECTIONS: [Section; 3] = [meet::SECTION, lan::SECTION, gossip::SECTION];
+const SECTIONS: [Section; 4] = [meet::SECTION, lan::SECTION, gossip::SECTION, recover::SECTION];
 
 /// One stranger's cells while they are found.
 pub struct Column<'a> {

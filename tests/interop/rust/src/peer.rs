@@ -74,7 +74,7 @@ fn gossip(key: &Keypair, request: &Request) -> Result<gossipsub::Behaviour<Marke
     let mut author = MessageAuthenticity::Signed(key.clone());
     if request.is("unsigned") {
         author = MessageAuthenticity::Author(key.public().to_peer_id());
-        config.validation_mode(ValidationMode::None);
+        config.validation_mode(ValidationMode::Permissive);
     }
     gossipsub::Behaviour::new_with_transform(author, config.build()?, Marked { is_on: marks(request) }).map_err(failure)
 }
