@@ -246,3 +246,29 @@ fn the_message_ids_that_each_implementation_has_by_itself() {
         star.check_history();
     }
 }
+
+/// py's pubsub example makes RSA keys, which are unknown here. Whoever hands on what such a peer says keeps its good name.
+#[test]
+fn who_hands_on_what_cannot_be_checked_here_is_heard_all_the_same() {
+    const LINES: usize = 20;
+    let Some(world) = world(&["go"]) else { return };
+    let star = Star::new(&world, "text:pubsub-chat", "pubsub-chat", &[("go", json!({}))], plain);
+    let (go, host) = (star.stranger("go"), world.host("rsa", &star.lan));
+    let rsa = Foreign::run(&host, "go", json!({"rsa": true}));
+    rsa.subscribe("pubsub-chat");
+    rsa.insist("dial", json!({"address": go.address(&star.hosts[0])}));
+    world::until("go hears it", GENEROUS, || {
+        rsa.publish("pubsub-chat", b"hello");
+        go.messages("pubsub-chat").contains(&hex(b"hello")).then_some(())
+    });
+    for n in 0..LINES {
+        let data = plain(&format!("{n} of who has another key"));
+        rsa.publish("pubsub-chat", &data);
+        go.wait_message("pubsub-chat", &data, GENEROUS);
+    }
+    for n in 0..LINES {
+        let text = format!("{n} of who stands between");
+        star.hears(go, &plain(&text), &text);
+        star.says(&format!("{n} of ours"), &plain(&format!("{n} of ours")));
+    }
+}

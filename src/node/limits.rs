@@ -171,6 +171,12 @@ pub fn room_score() -> gossipsub::TopicScoreParams {
     }
 }
 
+/// Scoring of a room of other programs. An author whose kind of key is unknown here looks like a forger, and its friends
+/// who hand its messages on would be shut out for it: what cannot be checked is dropped, and nobody is blamed.
+pub fn score_of_others() -> gossipsub::TopicScoreParams {
+    gossipsub::TopicScoreParams { invalid_message_deliveries_weight: 0.0, ..room_score() }
+}
+
 fn peer_score_thresholds() -> gossipsub::PeerScoreThresholds {
     gossipsub::PeerScoreThresholds {
         gossip_threshold: -50.0,

@@ -100,7 +100,8 @@ impl Node {
             let _ = self.core.command_leave(&room);
             return Err(refuse(error));
         }
-        if let Err(error) = gossip.set_topic_params(topic, limits::room_score()) {
+        let score = if room.is_others() { limits::score_of_others() } else { limits::room_score() };
+        if let Err(error) = gossip.set_topic_params(topic, score) {
             log::warn!("room {room}: {error}");
         }
         for (namespace, key) in others::namespaces(&room) {

@@ -3,7 +3,7 @@
 
 use crate::world::foreign::hex;
 use crate::world::peer::{PORT, directory};
-use crate::world::{Foreign, GENEROUS, Peer, World, until};
+use crate::world::{Foreign, GENEROUS, Host, Peer, Subnet, World, until};
 use serde_json::{Value, json};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -14,6 +14,9 @@ pub struct Star {
     pub topic: String,
     pub us: Peer,
     pub strangers: Vec<Foreign>,
+    /// Where each of them is.
+    pub hosts: Vec<Host>,
+    pub lan: Subnet,
     dir: tempfile::TempDir,
 }
 
@@ -23,15 +26,17 @@ impl Star {
         let lan = world.subnet();
         let (host, dir) = (world.host(&format!("us-in-{topic}"), &lan), directory());
         let us = Peer::run(&host, "ann <&>", dir.path(), &["--no-mdns", "--room", room]);
-        let start = |(at, (kind, options)): (usize, &(&str, Value))| {
-            let stranger = Foreign::run(&world.host(&format!("{kind}{at}-in-{topic}"), &lan), kind, options.clone());
+        let name = |(at, (kind, _)): (usize, &(&str, Value))| format!("{kind}{at}-in-{topic}");
+        let hosts: Vec<_> = kinds.iter().enumerate().map(|kind| world.host(&name(kind), &lan)).collect();
+        let start = |((kind, options), theirs): (&(&str, Value), &Host)| {
+            let stranger = Foreign::run(theirs, kind, options.clone());
             stranger.subscribe(topic);
             stranger.insist("dial", json!({"address": format!("/ip4/{}/tcp/{PORT}/p2p/{}", host.address(), us.id)}));
             until("it knows that we are in the room", GENEROUS, || stranger.sees_in(topic, &us.id).then_some(()));
             stranger
         };
-        let strangers = kinds.iter().enumerate().map(start).collect();
-        let star = Self { room: room.into(), topic: topic.into(), us, strangers, dir };
+        let strangers = kinds.iter().zip(&hosts).map(start).collect();
+        let star = Self { room: room.into(), topic: topic.into(), us, strangers, hosts, lan, dir };
         star.become_one(greeting);
         star
     }

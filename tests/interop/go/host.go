@@ -30,6 +30,9 @@ import (
 // A request that needs another peer is given up after this.
 const patience = 30 * time.Second
 
+// As in py-libp2p's examples.
+const rsaBits = 2048
+
 // Messages of a topic that wait for this program. go-libp2p-pubsub's own 32 would lose some to a slow reader of events.
 const topicMessages = 1024
 
@@ -72,6 +75,9 @@ func version(module string) string {
 
 func startHost(r request) (_ peerNode, _ fields, err error) {
 	key, err := privateKey(r.Seed)
+	if r.Rsa {
+		key, _, err = crypto.GenerateKeyPair(crypto.RSA, rsaBits)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

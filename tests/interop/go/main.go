@@ -21,6 +21,7 @@ type request struct {
 	Do             string          `json:"do"`
 	Tag            json.RawMessage `json:"tag"`
 	Seed           string          `json:"seed"`
+	Rsa            bool            `json:"rsa"`
 	Listen         []string        `json:"listen"`
 	Mdns           *string         `json:"mdns"`
 	Dht            *string         `json:"dht"`
