@@ -132,6 +132,7 @@ fn read(
         sheet.take(memory, kind, process::resident_mib(company.pid())?);
     }
     if watch.memory == Some(Figure::MemoryEight) {
+        sheet.take(Figure::PrivateEight, kind, process::mib(company.pid(), "RssAnon")?);
         sheet.take(Figure::Threads, kind, process::threads(company.pid())?.len() as f64);
     }
     company.check()

@@ -18,6 +18,8 @@ pub enum Figure {
     MemoryOne,
     /// Memory with eight peers.
     MemoryEight,
+    /// The part of it that holds no file.
+    PrivateEight,
     /// Memory after many round trips.
     MemoryAfter,
     /// Threads with eight peers.
@@ -55,11 +57,12 @@ const fn row(figure: Figure, group: Group, what: &'static str, pick: Pick, digit
     Row { figure, group, what, pick, digits, fast }
 }
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     row(Figure::Size, Group::Size, "program, MB", Pick::Mean, 2),
     row(Figure::SizeWhole, Group::Size, "program with its runtime, MB", Pick::Mean, 2),
     row(Figure::MemoryOne, Group::Idle, "resident memory, idle with 1 peer, MiB", Pick::Mean, 1),
     row(Figure::MemoryEight, Group::Idle, "resident memory, idle with 8 peers, MiB", Pick::Mean, 1),
+    row(Figure::PrivateEight, Group::Idle, "of that not of files, MiB", Pick::Mean, 1),
     row(Figure::MemoryAfter, Group::Echo, "resident memory after {trips} round trips, MiB", Pick::Mean, 1),
     row(Figure::Threads, Group::Idle, "threads", Pick::Most, 0),
     row(Figure::WakeupsOne, Group::Idle, "wake-ups/s, idle with 1 peer", Pick::Mean, 1),
