@@ -7,12 +7,15 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use stonechat::node::command::as_message;
 
+/// What a line is on the wire.
+type Encode = fn(&str) -> Vec<u8>;
+
 /// The DHT's walks and their retries take longer than a LAN's multicast.
 const PATIENT: Duration = Duration::from_secs(90);
 
 /// Lines go both ways between two that have just met. One said while both dialled each other may be lost with the connection
 /// that gives way: then the next one is heard.
-fn talk(us: &Peer, them: &Foreign, topic: &str, encode: fn(&str) -> Vec<u8>) {
+fn talk(us: &Peer, them: &Foreign, topic: &str, encode: Encode) {
     until("both are in the room", GENEROUS, || {
         let ours = us.peers().iter().any(|peer| peer.peer == them.id && !peer.rooms.is_empty());
         (ours && them.sees_in(topic, &us.id)).then_some(())
@@ -33,7 +36,7 @@ fn talk(us: &Peer, them: &Foreign, topic: &str, encode: fn(&str) -> Vec<u8>) {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-    println!("{topic}: heard each other after {said} lines");
+    println!("{topic} with {}: heard each other after {said} lines", them.kind);
 }
 
 fn go_chat(text: &str) -> Vec<u8> {
@@ -42,23 +45,24 @@ fn go_chat(text: &str) -> Vec<u8> {
 
 #[test]
 fn under_the_mdns_name_of_their_program_whoever_starts_first() {
-    let Some(world) = world(&["go"]) else { return };
-    let rooms: [(&str, &str, &str, fn(&str) -> Vec<u8>); 2] = [
-        ("uc:", "universal-connectivity", "universal-connectivity", plain),
-        ("go-chat:awesome-chat-room", "chat-room:awesome-chat-room", "pubsub-chat-example", go_chat),
+    let Some(world) = world(&["go", "js"]) else { return };
+    let rooms: [(&str, &str, &str, &str, Encode); 3] = [
+        ("go", "uc:", "universal-connectivity", "universal-connectivity", plain),
+        ("js", "uc:", "universal-connectivity", "universal-connectivity", plain),
+        ("go", "go-chat:awesome-chat-room", "chat-room:awesome-chat-room", "pubsub-chat-example", go_chat),
     ];
     // Their programs dial who they find; one that does not shows that we do.
     let ways = [(true, false), (false, false), (true, true), (false, true)];
-    for (room, topic, service, encode) in rooms {
+    for (kind, room, topic, service, encode) in rooms {
         for (at, (we_start_first, they_dial)) in ways.into_iter().enumerate() {
             let lan = world.subnet();
-            let host = |name: &str| world.host(&format!("{name}-{service}-{at}"), &lan);
+            let host = |name: &str| world.host(&format!("{name}-{kind}-{service}-{at}"), &lan);
             let (host, theirs, dir) = (host("us"), host("them"), directory());
             let ours = || Peer::run(&host, "ann", dir.path(), &["--room", room]);
             let start = || {
-                let go = Foreign::run(&theirs, "go", json!({"mdns": service, "dial_discovered": they_dial}));
-                go.subscribe(topic);
-                go
+                let them = Foreign::run(&theirs, kind, json!({"mdns": service, "dial_discovered": they_dial}));
+                them.subscribe(topic);
+                them
             };
             let (us, them) = if we_start_first {
                 let us = ours();
@@ -67,7 +71,9 @@ fn under_the_mdns_name_of_their_program_whoever_starts_first() {
                 let them = start();
                 (ours(), them)
             };
-            them.wait_event("go finds us", GENEROUS, |event| event["event"] == "discovered" && event["peer"] == *us.id);
+            them.wait_event("they find us", GENEROUS, |event| {
+                event["event"] == "discovered" && event["peer"] == *us.id
+            });
             talk(&us, &them, topic, encode);
         }
     }
@@ -110,7 +116,7 @@ impl Wide {
 fn under_their_namespaces_in_the_dht() {
     let Some(world) = world(&["js", "rust"]) else { return };
     let wide = Wide::new(&world);
-    let rooms: [(&str, &str, &str, fn(&str) -> Vec<u8>); 5] = [
+    let rooms: [(&str, &str, &str, Encode); 5] = [
         ("uc:", "universal-connectivity", "universal-connectivity", plain),
         ("uc:", "universal-connectivity", "raw:universal-connectivity/0.1.0", plain),
         ("go-chat:den", "chat-room:den", "floodsub:chat-room:den", go_chat),
