@@ -37,25 +37,12 @@ mod idle;
 mod size;
 
 use kind::{KINDS, Kind};
-use plan::{Asked, Group, Plan};
+use plan::{Group, Plan};
 use sheet::Sheet;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match plan::arguments() {
-        Ok(Asked::Measure(plan)) => measure(&plan),
-        Ok(Asked::Work { role, options }) => match worker::work(&role, &options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{role}: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        Err(error) => {
-            eprintln!("beside: {error}");
-            ExitCode::from(2)
-        }
-    }
+    plan::run("beside", measure)
 }
 
 /// Those that are there, after building those that are not if that was asked for; and what is to be said of the others.
@@ -83,6 +70,7 @@ fn measure(plan: &Plan) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut sheet = Sheet::new(plan, &kinds);
+    let all = missing.is_empty();
     missing.into_iter().for_each(|line| sheet.note(format!("{line}.")));
     notes(plan, &mut sheet);
     for round in 1..=plan.repeat {
@@ -109,8 +97,8 @@ fn measure(plan: &Plan) -> ExitCode {
     let table = sheet.markdown();
     print!("{table}\n{}", sheet.rounds_told());
     let wrote = match std::env::var_os("STONECHAT_WRITE") {
-        Some(_) if sheet.is_whole() => readme::write(&table),
-        Some(_) => Err("the table is not whole, and was not written".into()),
+        Some(_) if all && sheet.is_whole() => readme::write(&table),
+        Some(_) => Err("the table is not whole, and was not put into the README".into()),
         None => Ok(()),
     };
     match wrote {

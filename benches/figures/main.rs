@@ -32,25 +32,12 @@ mod echo;
 mod idle;
 mod size;
 
-use plan::{Asked, Group, Plan};
+use plan::{Group, Plan};
 use sheet::Sheet;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match plan::arguments() {
-        Ok(Asked::Measure(plan)) => measure(&plan),
-        Ok(Asked::Work { role, options }) => match worker::work(&role, &options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{role}: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        Err(error) => {
-            eprintln!("figures: {error}");
-            ExitCode::from(2)
-        }
-    }
+    plan::run("figures", measure)
 }
 
 fn measure(plan: &Plan) -> ExitCode {

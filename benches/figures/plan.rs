@@ -1,7 +1,7 @@
 //! How much is measured, as the command line says.
 
 use super::worker;
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 /// The option to build first what is missing of others' programs: the bench `beside` does so.
 pub const BUILD: &str = "--build";
@@ -62,20 +62,28 @@ const SHORT: Plan = Plan {
 };
 
 /// What the program is started for.
-pub enum Asked {
+enum Asked {
     /// To measure.
     Measure(Plan),
-    /// To be measured.
-    Work {
-        /// As what kind of peer.
-        role: String,
-        /// What else that peer is told.
-        options: Vec<String>,
-    },
+    /// To be measured, as a peer of some kind.
+    Work { role: String, options: Vec<String> },
 }
 
-/// Reads the command line.
-pub fn arguments() -> Result<Asked, String> {
+/// Does what the command line says: measures, or is measured.
+pub fn run(name: &str, measure: impl FnOnce(&Plan) -> ExitCode) -> ExitCode {
+    let (who, error, code) = match arguments() {
+        Ok(Asked::Measure(plan)) => return measure(&plan),
+        Ok(Asked::Work { role, options }) => match worker::work(&role, &options) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => (role, error, ExitCode::FAILURE),
+        },
+        Err(error) => (name.to_owned(), error, ExitCode::from(2)),
+    };
+    eprintln!("{who}: {error}");
+    code
+}
+
+fn arguments() -> Result<Asked, String> {
     let mut arguments = std::env::args().skip(1);
     let short = std::env::var("STONECHAT_BENCH").is_ok_and(|how| how == "short");
     let (mut short, mut repeat, mut only) = (short, None, None);
