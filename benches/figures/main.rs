@@ -5,6 +5,9 @@
 //! cargo bench -- --short             less of everything, for a quick look; also by STONECHAT_BENCH=short
 //! cargo bench -- --only echo         one group: echo, idle, discovery or size
 //! cargo bench -- --repeat 5          more rounds; the two kinds of peer take turns in each
+//! cargo bench -- --values            no table, but a line for each figure: name, ours, the bare peer's, between tabs
+//! cargo bench -- --worker COMMAND    echoes alone, between peers started by this command: of an emulator and a program
+//!                                    that was built from this file for another processor
 //! ```
 //!
 //! Each peer is a process of its own: this program again, in the role of a node of the library or of a bare peer, or
@@ -14,6 +17,8 @@
 mod plan;
 mod process;
 mod rounds;
+
+mod row;
 mod sheet;
 
 mod talker;
@@ -60,6 +65,6 @@ fn measure(plan: &Plan) -> ExitCode {
     if plan.wants(Group::Size) {
         size::measure(&mut sheet);
     }
-    print!("{}", sheet.markdown());
+    print!("{}", if plan.values { sheet.values() } else { sheet.markdown() });
     if sheet.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -28,7 +28,6 @@ impl Group {
 }
 
 /// How much is measured.
-#[derive(Clone, Copy)]
 pub struct Plan {
     /// Echoes one after the other.
     pub echoes: u32,
@@ -42,6 +41,10 @@ pub struct Plan {
     pub repeat: u32,
     /// This group alone.
     pub only: Option<Group>,
+    /// The command that starts a worker, if that is not this program.
+    pub worker: Option<Vec<String>>,
+    /// Numbers for scripts in place of a table.
+    pub values: bool,
 }
 
 const FULL: Plan = Plan {
@@ -51,6 +54,8 @@ const FULL: Plan = Plan {
     settle: Duration::from_secs(15),
     repeat: 2,
     only: None,
+    worker: None,
+    values: false,
 };
 const SHORT: Plan = Plan {
     echoes: 200,
@@ -59,6 +64,8 @@ const SHORT: Plan = Plan {
     settle: Duration::from_secs(6),
     repeat: 1,
     only: None,
+    worker: None,
+    values: false,
 };
 
 /// What the program is started for.
@@ -86,23 +93,31 @@ pub fn run(name: &str, measure: impl FnOnce(&Plan) -> ExitCode) -> ExitCode {
 fn arguments() -> Result<Asked, String> {
     let mut arguments = std::env::args().skip(1);
     let short = std::env::var("STONECHAT_BENCH").is_ok_and(|how| how == "short");
-    let (mut short, mut repeat, mut only) = (short, None, None);
+    let (mut short, mut repeat, mut only, mut values, mut worker) = (short, None, None, false, None);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             worker::ROLE => return Ok(Asked::Work { role: value()?, options: arguments.collect() }),
             "--bench" => {} // From cargo.
             "--short" => short = true,
+            "--values" => values = true,
+            "--worker" => {
+                worker = Some(value()?.split_whitespace().map(str::to_owned).collect());
+                only = Some(Group::Echo);
+            }
             BUILD => {} // Whoever builds asks.
             "--repeat" => {
                 repeat = Some(value()?.parse::<u32>().ok().filter(|n| *n > 0).ok_or("--repeat needs a number")?)
             }
             "--only" => only = Some(Group::named(&value()?).ok_or("--only knows echo, idle, discovery and size")?),
-            other => return Err(format!("there is no option {other}: --short, --only GROUP, --repeat N, --build")),
+            other => {
+                let known = "--short, --only, --repeat, --values, --worker, --build";
+                return Err(format!("there is no option {other}: {known}"));
+            }
         }
     }
     let plan = if short { SHORT } else { FULL };
-    Ok(Asked::Measure(Plan { repeat: repeat.unwrap_or(plan.repeat), only, ..plan }))
+    Ok(Asked::Measure(Plan { repeat: repeat.unwrap_or(plan.repeat), only, worker, values, ..plan }))
 }
 
 impl Plan {
