@@ -1,8 +1,8 @@
 //! What a board's limits may cost in memory, added up: an estimate of the worst case, checked against the budget that
 //! the board's file states and against its RAM.
 //!
-//! Hostile remotes can fill the receive windows of streams that nobody reads. This counts a quarter of the inbound
-//! connections as such; every other one leaves a single stream's window unread.
+//! What remotes send and nobody reads is bounded over all connections together (`unread_bytes_max`), however many of
+//! them are hostile.
 
 use super::schema::BoardFile;
 
@@ -19,6 +19,8 @@ const CONNECTION_BYTES: u64 = 96 << 10;
 const HANDSHAKE_BYTES: u64 = 32 << 10;
 /// Bytes a remote may send on a stream before it is read. Source: yamux specification, "Flow Control".
 pub const STREAM_BYTES: u64 = 256 << 10;
+/// Memory of that, with what each frame costs besides: each connection may hold as much before any is let go for it.
+pub const STREAM_MEMORY_BYTES: u64 = 384 << 10;
 /// Bytes of the largest message in gossipsub's hands: a frame (2,176), what signs it, and bookkeeping.
 pub const MESSAGE_BYTES: u64 = 2_560;
 /// Bytes of memory for each kept message besides its own: the ring's header. Guess, generous.
@@ -35,14 +37,12 @@ const DHT_PEERS: u64 = 320;
 /// What each part may cost, in bytes.
 pub fn parts(board: &BoardFile) -> [(&'static str, u64); 7] {
     let of = |name| board.limit(name);
-    let hostile = of("connections_inbound_max").div_ceil(4);
-    let honest = of("connections_max").saturating_sub(hostile);
     let at_rest = of("connections_max") * CONNECTION_BYTES + 2 * of("connections_pending_max") * HANDSHAKE_BYTES;
     let peers = of("mdns_peers_max") + of("remembered_peers_max") + DHT_PEERS;
     [
         ("the program", PROGRAM_BYTES + RECENT_BYTES),
-        ("connections", at_rest + honest * STREAM_BYTES),
-        ("windows that hostile peers fill", hostile * of("yamux_window_bytes_max")),
+        ("connections", at_rest),
+        ("what nobody has read", of("unread_bytes_max")),
         ("messages waiting to be sent", of("connections_max") * of("gossip_queue_messages_max") * MESSAGE_BYTES),
         ("history", of("history_bytes_max") + of("history_messages_max") * HISTORY_ENTRY_BYTES + SEEN.0 * SEEN.1),
         ("events", of("control_clients_max") * of("events_queue_max") * EVENT_BYTES),
