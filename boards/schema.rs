@@ -56,7 +56,7 @@ pub const LIMITS: &[Key] = &[
         "unread_bytes_max",
         3_932_160,
         1_073_741_824,
-        "bytes of memory of what was received and not read yet, over all connections; who holds most is let go",
+        "bytes of memory of what was received and not read yet, over all connections",
     ),
     key("read_bytes_per_second_max", 262_144, 1_073_741_824, "bytes per second read from one connection, sustained"),
     key("gossip_queue_messages_max", 128, 4_096, "gossipsub messages waiting to be sent to one peer; more are dropped"),

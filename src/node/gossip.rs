@@ -129,6 +129,7 @@ impl Behaviour {
         let id = self.inner_mut().publish(topic, data)?;
         self.intake.note(&id, same, now);
         self.paced.on_cached(id.clone());
+        self.paced.count(1);
         Ok(id)
     }
 
@@ -213,6 +214,10 @@ impl Behaviour {
         while let Some(id) = intake.pop_asked(now) {
             rpc.messages.push(paced.forget(id));
         }
+        while let Some(id) = intake.pop_known() {
+            rpc.messages.push(paced.know(id));
+        }
+        paced.count(rpc.messages.len());
         self.show_out(peer, now);
     }
 

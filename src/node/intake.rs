@@ -16,7 +16,7 @@ use std::{
 
 /// Message ids remembered. Cost: 40 bytes each. As others offer what they have for three heartbeats, a few seconds of a
 /// busy room are enough; the core remembers more, and in another way.
-pub const SEEN_IDS_MAX: usize = 8_192;
+pub const SEEN_IDS_MAX: usize = 4_096;
 /// Bytes of a message id: a peer id in base58 and a number in decimal are shorter. Others are not read.
 pub const ID_BYTES_MAX: usize = 128;
 /// Ids asked for and not delivered yet, of all peers. Each costs some 300 bytes. Guess: a few offers from each of a full
@@ -29,9 +29,9 @@ pub const SAME_MS: u64 = 3_000;
 /// Ids remembered for that.
 pub const SAME_IDS_MAX: usize = 256;
 /// Messages taken within [`TAKEN_MS`]. Guess: twice what a fast machine can verify.
-pub const TAKEN_MAX: u32 = 8_192;
+pub const TAKEN_MAX: u32 = 4_096;
 /// How long libp2p-gossipsub remembers an id: as short as it may, for each costs 250 bytes there.
-pub const TAKEN_MS: u64 = 200;
+pub const TAKEN_MS: u64 = 100;
 /// GRAFTs and PRUNEs taken of one peer at once; later one in [`MESH_CHANGE_MS`]. A peer in all our rooms needs one a room.
 pub const MESH_CHANGES_MAX: u32 = 48;
 /// Time in which a peer may change its place in a mesh once more. Source: a tenth of the specification's back-off.
@@ -42,7 +42,7 @@ pub const MESH_CHANGES_ALL_MAX: u32 = 512;
 pub const MESH_CHANGE_ALL_MS: u64 = 250;
 /// Longest back-off a PRUNE may ask for. Source: twice the specification's.
 pub const BACKOFF_S_MAX: u64 = 120;
-/// New ids a peer may offer at once, and as many it may say that it does not want; later one in [`IDS_MS`]. gossipsub
+/// Ids a peer may offer at once, some of them new, and as many it may say that it does not want; later one in [`IDS_MS`]. gossipsub
 /// keeps the latter for 3 s. More than one control message of ours or go's holds in a room of a hundred lines a second.
 pub const IDS_MAX: u32 = 512;
 /// Time in which one more may come.
@@ -133,6 +133,7 @@ pub struct Intake {
     same: VecDeque<(Instant, MessageId)>,
     taken: (Instant, u32),
     asked: VecDeque<(Instant, MessageId)>,
+    known: Vec<MessageId>,
     mesh: Allowance,
     conducts: BTreeMap<PeerId, Conduct>,
     left: VecDeque<(PeerId, Conduct)>,
@@ -147,6 +148,7 @@ impl Intake {
             same: VecDeque::new(),
             taken: (now, 0),
             asked: VecDeque::new(),
+            known: Vec::new(),
             mesh: Allowance::new(MESH_CHANGES_ALL_MAX, MESH_CHANGE_ALL_MS, now),
             conducts: BTreeMap::new(),
             left: VecDeque::new(),
@@ -256,14 +258,15 @@ impl Intake {
                 if is_long(&ids) {
                     return false;
                 }
-                let news = ids.into_iter().filter(|id| !self.seen.contains(id)).map(|id| (now, MessageId(id)));
-                let before = self.asked.len();
-                self.asked.extend(news);
-                let count = self.asked.len() - before;
-                // What all is known, or too much to be asked for, is not passed on, and not asked for.
-                let taken = count > 0 && conduct.offered.take(u32::try_from(count).unwrap_or(u32::MAX), now);
-                self.asked.truncate(if taken { before + count } else { before });
-                taken
+                let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+                let (known, news): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| self.seen.contains(id));
+                // What is all known, or too much to be asked for, is not passed on.
+                if news.is_empty() || !conduct.offered.take(count, now) {
+                    return false;
+                }
+                self.asked.extend(news.into_iter().map(|id| (now, MessageId(id))));
+                self.known.extend(known.into_iter().map(MessageId));
+                true
             }
             Control::IWant { ids } => !is_long(&ids),
             Control::IDontWant { ids } => {
@@ -283,6 +286,11 @@ impl Intake {
             }
             Control::Other => true,
         }
+    }
+
+    /// An id in what is passed on that is known here and maybe not to gossipsub, which would ask for it.
+    pub fn pop_known(&mut self) -> Option<MessageId> {
+        self.known.pop()
     }
 
     /// An id that was asked for so long ago, or so many ago, that nobody waits for it any more.

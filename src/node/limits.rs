@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{base::board::Limits, compat::room::NAMESPACES_MAX, wire::bounds};
 use libp2p::{
-    PeerId, StreamProtocol, connection_limits,
+    PeerId, StreamProtocol,
     gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode},
     identify,
     identity::Keypair,
@@ -66,8 +66,6 @@ pub const DHT_PROVIDER_TTL_S: u64 = 48 * 3600;
 pub const DHT_PROVIDE_INTERVAL_S: u64 = 9450;
 /// Seconds a DHT query may take. Source: libp2p-kad default.
 pub const DHT_QUERY_S: u64 = 60;
-/// Connections of one peer: the standing one, the one that replaces it, and one more in crossed dials.
-pub const CONNECTIONS_PER_PEER_MAX: u32 = 3;
 /// One part in this many of a board's connections may be such as gave way to a newer one and still carry something.
 /// Guess: they are few, and not to keep others out.
 pub const LINGERING_SHARE: u16 = 3;
@@ -171,18 +169,6 @@ pub fn dht(
         config.set_kbucket_size(size);
     }
     kad::Behaviour::with_config(local, kad::store::MemoryStore::with_config(local, store), config)
-}
-
-/// How many connections, in all and of each sort.
-pub fn connections(limits: &Limits) -> connection_limits::Behaviour {
-    let limits = connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(limits.connections_pending_max.into()))
-        .with_max_pending_outgoing(Some(limits.connections_pending_max.into()))
-        .with_max_established_incoming(Some(limits.connections_inbound_max.into()))
-        .with_max_established_outgoing(Some(limits.connections_outbound_max.into()))
-        .with_max_established(Some(limits.connections_max.into()))
-        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
-    connection_limits::Behaviour::new(limits)
 }
 
 /// identify, with our listen addresses pushed when they change: that is how a moved peer is found again.

@@ -7,6 +7,7 @@ pub mod event;
 
 pub mod command;
 pub mod config;
+pub mod crowd;
 pub mod lingering;
 
 pub mod control;

@@ -26,6 +26,9 @@ pub const GOSSIP_HEARTBEAT_MESSAGES: u32 = 256;
 /// some heartbeats.
 pub const GOSSIP_CACHED_MAX: usize = 256;
 
+/// The same of those that are there only to be known.
+pub const KNOWN_MAX: usize = 64;
+
 /// The author of what we make up ourselves, and nobody's key.
 const NOBODY: [u8; 3] = [0, 1, 0];
 
@@ -64,6 +67,8 @@ pub struct Paced {
     messages: u32,
     /// What is in gossipsub's cache since which heartbeat.
     cached: VecDeque<(u64, MessageId)>,
+    /// And what is there only to be known.
+    known: VecDeque<(u64, MessageId)>,
 }
 
 impl Paced {
@@ -80,6 +85,7 @@ impl Paced {
             beat_at: now,
             messages: 0,
             cached: VecDeque::new(),
+            known: VecDeque::new(),
         }
     }
 
@@ -129,30 +135,48 @@ impl Paced {
 
     /// A message is in gossipsub's cache. The first leaves when there are too many.
     pub fn on_cached(&mut self, id: MessageId) {
-        while self.cached.front().is_some_and(|(since, _)| self.beats - since >= GOSSIP_HISTORY as u64) {
-            self.cached.pop_front();
-        }
-        if self.cached.len() >= GOSSIP_CACHED_MAX
-            && let (Some((_, id)), Some(nobody)) = (self.cached.pop_front(), self.nobody)
-        {
-            // What is ignored leaves the cache, and was handed on before.
-            self.inner.report_message_validation_result(&id, &nobody, MessageAcceptance::Ignore);
-        }
+        evict(&mut self.cached, GOSSIP_CACHED_MAX, self.beats, &mut self.inner, self.nobody);
         self.cached.push_back((self.beats, id));
-        self.messages += 1;
+    }
+
+    /// So many messages are given to gossipsub.
+    pub fn count(&mut self, messages: usize) {
+        self.messages = self.messages.saturating_add(u32::try_from(messages).unwrap_or(u32::MAX));
     }
 
     /// What makes gossipsub wait no more for a message that it asked for: one with its id, from somebody who is not
     /// listened to. Without scoring it would wait for ever.
     pub fn forget(&self, id: MessageId) -> RawMessage {
-        RawMessage {
-            source: self.nobody,
-            data: id.0,
-            sequence_number: None,
-            topic: TopicHash::from_raw(FORGET_TOPIC),
-            signature: None,
-            key: None,
-            validated: false,
-        }
+        made_up(self.nobody, id)
     }
+
+    /// What makes gossipsub know a message for a moment, so that it does not ask for it: one with its id, in a topic that
+    /// nobody is in.
+    pub fn know(&mut self, id: MessageId) -> RawMessage {
+        // Where the message itself is in the cache it stays, and nothing comes beside it.
+        if !self.cached.iter().any(|(_, cached)| *cached == id) {
+            evict(&mut self.known, KNOWN_MAX, self.beats, &mut self.inner, self.nobody);
+            self.known.push_back((self.beats, id.clone()));
+        }
+        made_up(None, id)
+    }
+}
+
+/// Makes room in gossipsub's cache for one more. What was put there so many heartbeats ago has left it.
+fn evict(cached: &mut VecDeque<(u64, MessageId)>, most: usize, beats: u64, inner: &mut Inner, nobody: Option<PeerId>) {
+    while cached.front().is_some_and(|(since, _)| beats - since >= GOSSIP_HISTORY as u64) {
+        cached.pop_front();
+    }
+    if cached.len() >= most
+        && let (Some((_, id)), Some(nobody)) = (cached.pop_front(), nobody)
+    {
+        // What is ignored leaves the cache, and was handed on before.
+        inner.report_message_validation_result(&id, &nobody, MessageAcceptance::Ignore);
+    }
+}
+
+/// A message of ours to gossipsub alone.
+fn made_up(source: Option<PeerId>, id: MessageId) -> RawMessage {
+    let topic = TopicHash::from_raw(FORGET_TOPIC);
+    RawMessage { source, data: id.0, sequence_number: None, topic, signature: None, key: None, validated: false }
 }

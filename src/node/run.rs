@@ -5,6 +5,7 @@ use super::{
     behaviour::Behaviour,
     bootstrap::{BOOTSTRAP_MAX, Bootstrap},
     config::{Config, DEFAULT_PORT, Role},
+    crowd,
     event::{FoundBy, Stage},
     handle::{self, Handle, Reply, Request},
     limits,
@@ -121,7 +122,7 @@ pub fn start(
     dht.set_mode(Some(if config.role == Role::Bootstrap { kad::Mode::Server } else { kad::Mode::Client }));
     let naming = super::others::Naming::default();
     let behaviour = Behaviour {
-        limits: limits::connections(limits),
+        limits: crowd::Behaviour::new(limits),
         mdns: Toggle::from(mdns),
         identify: limits::identify(&config.keypair),
         ping: limits::ping(),

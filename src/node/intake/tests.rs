@@ -1,3 +1,5 @@
+//! What is taken of a peer's gossip, and what is not.
+
 use super::*;
 
 fn intake() -> (Intake, PeerId, Instant) {
@@ -60,6 +62,8 @@ fn what_is_known_is_not_asked_for_and_what_is_asked_for_is_forgotten_in_time() {
     (0..10).for_each(|number| assert!(intake.note(&id(number), false, now)));
     assert!(!intake.take_control(&peer, &offer(0..10), now), "all of it is known");
     assert!(intake.take_control(&peer, &offer(5..13), now), "three are new");
+    let known: Vec<_> = std::iter::from_fn(|| intake.pop_known()).collect();
+    assert_eq!(known.len(), 5, "gossipsub is told of the others: {known:?}");
     assert_eq!(intake.pop_asked(now), None);
     let later = now + Duration::from_millis(ASKED_MS);
     let forgotten: Vec<_> = std::iter::from_fn(|| intake.pop_asked(later)).collect();
@@ -75,7 +79,7 @@ fn however_much_is_offered_only_so_much_is_waited_for() {
         for start in (0..100_000).step_by(200) {
             let start = at as u32 * 1_000_000 + start;
             intake.take_control(peer, &offer(start..start + 200), now);
-            while intake.pop_asked(now).is_some() {}
+            while intake.pop_asked(now).is_some() || intake.pop_known().is_some() {}
         }
     }
     assert!(intake.asked.len() <= ASKED_IDS_MAX);
