@@ -219,7 +219,9 @@ fn limits_that_need_too_much_memory_are_refused_with_the_sum() {
     );
     for key in ["history_messages_max", "history_bytes_max", "gossip_queue_messages_max", "unread_bytes_max"] {
         let most = LIMITS.iter().find(|k| k.name == key).unwrap().max;
-        refuses(&generic(&[(key, &most.to_string())]), &["the limits add up to "]);
+        // With as much as the others need, and no more.
+        let values = [(key, most.to_string()), ("memory_mib_max", "196".to_owned())];
+        refuses(&generic(&values.each_ref().map(|(key, value)| (*key, value.as_str()))), &["the limits add up to "]);
     }
     let zero_w = parse("raspberry-pi-zero-w", &text("raspberry-pi-zero-w")).unwrap();
     assert_eq!(zero_w.memory_mib_max, 48, "the budget under hostile peers");
