@@ -59,7 +59,10 @@ impl Peer {
 
     /// `stonechat COMMAND`, spoken to as soon as its socket answers.
     pub fn start(host: &Host, command: &str, name: &str, dir: &Path, args: &[&str]) -> Self {
-        Self::start_as(&[env!("CARGO_BIN_EXE_stonechat")], host, command, name, dir, args)
+        // Another build of it may be tried as well: the one that boards run is static.
+        let other = std::env::var("STONECHAT_TEST_PROGRAM");
+        let program = other.as_deref().unwrap_or(env!("CARGO_BIN_EXE_stonechat"));
+        Self::start_as(&[program], host, command, name, dir, args)
     }
 
     /// The same by another program: its path, or an emulator and its arguments that end with that path.
