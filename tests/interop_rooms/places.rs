@@ -107,6 +107,11 @@ impl Wide {
         let options: Value = json!({"dht": "client", "bootstrap": [self.hub_at]});
         let rust = Foreign::run(&self.hosts[1], "rust", options);
         rust.subscribe(topic);
+        // What it provides has the addresses of that moment.
+        let own = format!("/ip4/{}/", self.hosts[1].address());
+        until("it knows its address", GENEROUS, || {
+            rust.insist("addresses", json!({})).to_string().contains(&own).then_some(())
+        });
         until("it is connected with the hub", GENEROUS, || (rust.connections_with(&self.hub.id) > 0).then_some(()));
         rust
     }
