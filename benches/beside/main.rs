@@ -78,23 +78,26 @@ fn measure(plan: &Plan) -> ExitCode {
     missing.into_iter().for_each(|line| sheet.note(format!("{line}.")));
     notes(plan, &mut sheet);
     for round in 1..=plan.repeat {
-        let told = |what: &str, kind: &str| eprintln!("round {round} of {}: {what}{kind}", plan.repeat);
+        let told = |what: &str| eprintln!("round {round} of {}: {what}", plan.repeat);
         type Measure<'a> = &'a dyn Fn(&'static Kind, &mut Sheet) -> Result<(), String>;
         let mut each = |group: Group, what: &str, measure: Measure| {
             for kind in kinds.iter().filter(|_| plan.wants(group)) {
-                told(what, kind.name);
+                told(&format!("{what} of {}", kind.name));
                 if let Err(error) = measure(kind, &mut sheet) {
-                    sheet.fail(kind, what.trim_end_matches([' ', 'o', 'f']), &error);
+                    sheet.fail(kind, what, &error);
                 }
             }
         };
-        each(Group::Echo, "echoes of ", &|kind, sheet| echo::measure(plan, kind, sheet));
-        each(Group::Discovery, "discovery of ", &discovery::measure);
+        each(Group::Echo, "echoes", &|kind, sheet| echo::measure(plan, kind, sheet));
+        each(Group::Discovery, "discovery", &discovery::measure);
         if round == 1 {
-            each(Group::Size, "size of ", &size::measure);
+            each(Group::Size, "size", &size::measure);
+            if plan.wants(Group::Size) {
+                size::note_static(&mut sheet);
+            }
         }
         if plan.wants(Group::Idle) {
-            told("idle", "");
+            told("idle");
             idle::measure(plan, &kinds, &mut sheet);
         }
     }

@@ -37,6 +37,17 @@ pub fn measure(kind: &'static Kind, sheet: &mut Sheet) -> Result<(), String> {
     Ok(())
 }
 
+/// What is to be said of the program as boards get it, if it was built.
+pub fn note_static(sheet: &mut Sheet) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/boards/generic/stonechat");
+    if let Ok(file) = fs::metadata(path) {
+        let size = file.len() as f64 / 1e6;
+        sheet.note(format!(
+            "stonechat as `boards/build generic` made it, static and in need of nothing else: {size:.2} MB."
+        ));
+    }
+}
+
 /// What is built or installed for a stranger alone.
 fn made(file: &str) -> Result<Vec<PathBuf>, String> {
     let folder = stranger::folder();
