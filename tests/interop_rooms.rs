@@ -70,6 +70,7 @@ fn universal_connectivity() {
     star.check_history();
     direct_messages(&star);
     said_once(&star);
+    joined_later(&star);
 }
 
 /// js's direct messages both ways; the others have none.
@@ -115,6 +116,28 @@ fn said_once(star: &Star) {
     let told = notices("go-chat:aside");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0]["text"].as_str().is_some_and(|text| text.contains("nicknames")), "{told:?}");
+}
+
+/// A room joined while it runs has its lines and its history as one given at the start.
+fn joined_later(star: &Star) {
+    let (us, go) = (&star.us, star.stranger("go"));
+    go.subscribe("applesauce");
+    us.insist(&json!({"command": "join", "room": "text:applesauce"}));
+    let history = || {
+        let kept = us.insist(&json!({"command": "history", "room": "text:applesauce", "count": 99}));
+        kept["history"].as_array().expect("a list").clone()
+    };
+    world::until("go is heard there", GENEROUS, || {
+        go.publish("applesauce", b"\x07early\n");
+        history().first().cloned()
+    });
+    go.publish("applesauce", b"late\n");
+    let kept =
+        world::until("all of it", GENEROUS, || Some(history()).filter(|kept| kept.last().unwrap()["text"] == "late"));
+    for line in &kept {
+        assert_eq!((&line["via"], &line["from"], &line["nick"]), (&json!("text"), &json!(go.id), &json!("")));
+    }
+    assert_eq!(kept[0]["text"], "\\u{7}early");
 }
 
 #[test]
