@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # What the scripts beside this one share: which Rust builds for a target, what is missing and how to get it.
 #
-# A target is built by rustup's toolchain where rustup has it. Where it does not (some mirrors and some targets),
-# Debian's rustc builds the standard library along from Debian's source of it. zig is compiler of the C parts, linker
-# and musl for every Linux target.
+# Programs are made small: Debian's rustc builds the standard library along from Debian's source of it, for size and
+# without what is not used. Where there is no Debian, rustup's toolchain takes the standard library as it comes, and the
+# program is larger. zig is compiler of the C parts, linker and musl for every Linux target.
 #
-# RUST_FROM=debian takes the second way also where the first is open.
+# RUST_FROM=rustup takes the second way also where the first is open, RUST_FROM=debian the first or none.
+# To see what a choice gives (boards/README.md): BUILD_RUSTFLAGS are flags of rustc after our own, BUILD_STD_FEATURES what
+# the standard library is built with, BUILD_FEATURES what the program is.
 
 # The versions that were tried; a newer one usually does as well.
 ZIG=ziglang==0.17.1
@@ -73,18 +75,22 @@ debian_has_source() {
     [ "$(printf '%s\n' "$(rust_version)" "$version" | sort -V | head -1)" = "$(rust_version)" ]
 }
 
-# need_target TARGET
+# Debian's, unless told otherwise.
+by_debian() { [ "${RUST_FROM:-debian}" = debian ] && debian_has_source; }
+
+# need_target TARGET [--install]: with rustup's target there, what makes the program smaller is got only when told to.
 need_target() {
-    rustup_has "$1" || debian_has_source || {
-        local get
-        get=$(apt_get rustc-web rust-web-src)
-        if has rustup && [ "${RUST_FROM:-}" != debian ]; then get="rustup target add $1 || { $get; }"; fi
-        lack "Rust's standard library for $1" "$get"
-    }
+    if by_debian; then return; fi
+    if rustup_has "$1" && { [ "${2:-}" != --install ] || ! has apt-get || [ "${RUST_FROM:-}" = rustup ]; }; then return; fi
+    local get
+    get=$(apt_get rustc-web rust-web-src)
+    if ! has apt-get || [ "${RUST_FROM:-}" = rustup ]; then get="rustup target add $1"
+    elif has rustup && [ "${RUST_FROM:-}" != debian ]; then get="{ $get; } || rustup target add $1"; fi
+    lack "Rust's standard library for $1" "$get"
 }
 
-# need_linker TARGET: for a bare board. rustup brings one with Rust, Debian does not.
-need_linker() { rustup_has "$1" || need ld.lld lld; }
+# need_linker: for a bare board, once its target is there. rustup brings one with Rust, Debian does not.
+need_linker() { if by_debian; then need ld.lld lld; fi; }
 
 # Gets or tells what is missing. With `--install` as argument it is got.
 settle() {
@@ -117,23 +123,47 @@ processor() {
     esac
 }
 
-# choose_rust TARGET CRATES: sets `cargo_flags` and the environment; CRATES are of the standard library.
+# The folders whose names every panic and every event of the log would carry along, cut off. Else the program would be
+# larger the longer the path of a home directory, and tell whose it is.
+paths() {
+    local folder
+    for folder in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
+        case $folder in *[[:space:]*]*) ;; *) printf ' --remap-path-prefix=%s=' "$folder" ;; esac
+    done
+}
+
+# choose_rust CRATES TARGET…: sets `cargo_flags` and the environment; CRATES are of the standard library. cargo lets benches
+# unwind; with `bench` set, they are built to abort as the program is where that can be told (Debian), else with tables.
 choose_rust() {
-    cargo_flags=(--locked --target "$1")
-    unset RUSTC RUSTFLAGS RUSTC_BOOTSTRAP
-    local flags
-    flags=$(processor "$1")
-    if rustup_has "$1"; then
-        rust="rustup's $(rustc --version)"
-    else
+    local crates=$1 target name flags
+    shift
+    cargo_flags=(--locked)
+    unset RUSTC RUSTC_BOOTSTRAP
+    if by_debian; then
         rust="Debian's $(/usr/bin/rustc --version), standard library from source"
         export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
-        cargo_flags+=("-Zbuild-std=$2")
-        case $1 in
-            # zig brings the start of a program itself.
-            *-linux-*) flags+=" -C link-self-contained=no" ;;
-            *-none-*) export "CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$1")_LINKER=ld.lld" ;;
-        esac
+        cargo_flags+=("-Zbuild-std=$crates" -Zpanic-abort-tests)
+    else
+        # shellcheck disable=SC2034
+        rust="rustup's $(rustc --version), larger than by Debian's"
     fi
-    [ -z "$flags" ] || export RUSTFLAGS=$flags
+    for target in "$@"; do
+        cargo_flags+=(--target "$target")
+        name=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")
+        flags=$(processor "$target")
+        case $target in
+            *-linux-*)
+                # The sources must be there to be named.
+                (cd "$root" && cargo fetch --locked --quiet --target "$target" >&2)
+                # A panic ends the program, so nothing ever walks the tables for unwinding, a sixth of it.
+                if by_debian || [ -z "${bench:-}" ]; then flags+=" -C force-unwind-tables=no"; fi
+                flags+=$(paths)
+                # zig brings the start of a program itself.
+                if by_debian; then flags+=" -C link-self-contained=no"; fi ;;
+            *-none-*) if by_debian; then export "${name}_LINKER=ld.lld"; fi ;;
+        esac
+        export "${name}_RUSTFLAGS=$flags ${BUILD_RUSTFLAGS:-}"
+    done
+    # A stripped program has no names for a backtrace.
+    case $1 in *-linux-*) if by_debian; then cargo_flags+=("-Zbuild-std-features=${BUILD_STD_FEATURES-optimize_for_size}"); fi ;; esac
 }

@@ -7,6 +7,8 @@ mod schema;
 #[path = "../boards/table.rs"]
 mod table;
 
+#[path = "boards/budgets.rs"]
+mod budgets;
 #[path = "boards/found.rs"]
 mod found;
 #[path = "boards/readme.rs"]

@@ -23,8 +23,8 @@ pub fn measure(plan: &Plan, sheet: &mut Sheet) {
 }
 
 fn run(plan: &Plan, role: Role, side: Side, sheet: &mut Sheet) -> Result<(), String> {
-    let mut echo = Worker::start(role, None)?;
-    let mut ping = Worker::start(role, Some(&echo.address.clone()))?;
+    let mut echo = Worker::start_by(plan.worker.as_deref(), role, None)?;
+    let mut ping = Worker::start_by(plan.worker.as_deref(), role, Some(&echo.address.clone()))?;
     echo.wait_joined(1)?;
     ping.wait_joined(1)?;
     let [p50, p99, lost_one] = numbers(ping.order(&format!("echo {}", plan.echoes))?)?;
@@ -33,7 +33,9 @@ fn run(plan: &Plan, role: Role, side: Side, sheet: &mut Sheet) -> Result<(), Str
     let [rate, lost] = numbers(ping.order(&format!("flight {} 32", plan.trips))?)?;
     sheet.take(Figure::Rate, side, rate);
     sheet.take(Figure::Lost, side, lost);
-    sheet.take(Figure::MemoryAfter, side, process::resident_mib(ping.pid())?);
+    if plan.worker.is_none() {
+        sheet.take(Figure::MemoryAfter, side, process::resident_mib(ping.pid())?);
+    }
     if lost_one > 0.0 {
         return Err(format!("{lost_one} echoes of {} were lost with one in flight", plan.echoes));
     }

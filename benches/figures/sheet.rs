@@ -1,118 +1,11 @@
 //! What was measured, and the table of it.
 
-use super::Plan;
+pub use super::row::{Figure, Group, Side};
+use super::{
+    Plan,
+    row::{Pick, ROWS, Row},
+};
 use std::{collections::BTreeMap, fmt::Write};
-
-/// What is measured together.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Group {
-    /// Echoes through a room, and the memory after them.
-    Echo,
-    /// Peers with nothing to do.
-    Idle,
-    /// Finding each other.
-    Discovery,
-    /// The program's size.
-    Size,
-}
-
-impl Group {
-    /// The group of this name.
-    pub fn named(name: &str) -> Option<Group> {
-        let all =
-            [("echo", Group::Echo), ("idle", Group::Idle), ("discovery", Group::Discovery), ("size", Group::Size)];
-        all.into_iter().find(|(known, _)| *known == name).map(|(_, group)| group)
-    }
-}
-
-/// Whose figure.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
-    /// stonechat's.
-    Ours,
-    /// The bare peer's.
-    Bare,
-}
-
-/// How the rounds come to one number.
-#[derive(Clone, Copy)]
-enum Pick {
-    Least,
-    Most,
-    Mean,
-}
-
-/// A row of the table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Figure {
-    /// Median time of an echo.
-    EchoP50,
-    /// The time that 99 of 100 echoes stay below.
-    EchoP99,
-    /// Round trips a second.
-    Rate,
-    /// Echoes that never came.
-    Lost,
-    /// Memory with one peer.
-    MemoryOne,
-    /// Memory with eight peers.
-    MemoryEight,
-    /// Memory after many round trips.
-    MemoryAfter,
-    /// Wake-ups with one peer.
-    WakeupsOne,
-    /// Wake-ups with eight peers.
-    WakeupsEight,
-    /// Heartbeats meanwhile.
-    HeartbeatsEight,
-    /// Wake-ups with eight peers where the bare peer's heartbeats are kept alive too.
-    WakeupsAlive,
-    /// Heartbeats meanwhile.
-    HeartbeatsAlive,
-    /// Wake-ups with multicast DNS on.
-    WakeupsMdns,
-    /// Threads.
-    Threads,
-    /// From start to having found the other.
-    Discovery,
-    /// From start to sharing a room with the other.
-    Joined,
-    /// The program's bytes.
-    Size,
-}
-
-struct Row {
-    figure: Figure,
-    group: Group,
-    what: &'static str,
-    pick: Pick,
-    digits: usize,
-    bare: bool,
-}
-
-const fn row(figure: Figure, group: Group, what: &'static str, pick: Pick, digits: usize, bare: bool) -> Row {
-    Row { figure, group, what, pick, digits, bare }
-}
-
-const ROWS: [Row; 17] = [
-    row(Figure::EchoP50, Group::Echo, "gossip echo, p50, ms", Pick::Least, 2, true),
-    row(Figure::EchoP99, Group::Echo, "gossip echo, p99, ms", Pick::Least, 2, true),
-    row(Figure::Rate, Group::Echo, "round trips/s, 32 in flight", Pick::Most, 0, true),
-    row(Figure::Lost, Group::Echo, "lost of {trips}", Pick::Most, 0, true),
-    row(Figure::MemoryOne, Group::Idle, "resident memory, idle with 1 peer, MiB", Pick::Mean, 1, true),
-    row(Figure::MemoryEight, Group::Idle, "resident memory, idle with 8 peers, MiB", Pick::Mean, 1, true),
-    row(Figure::MemoryAfter, Group::Echo, "resident memory after {trips} round trips, MiB", Pick::Mean, 1, true),
-    row(Figure::WakeupsOne, Group::Idle, "wake-ups/s, idle with 1 peer", Pick::Mean, 1, true),
-    row(Figure::WakeupsEight, Group::Idle, "wake-ups/s, idle with 8 peers", Pick::Mean, 1, true),
-    row(Figure::HeartbeatsEight, Group::Idle, "gossipsub heartbeats in these {window} s", Pick::Mean, 0, true),
-    row(Figure::WakeupsAlive, Group::Idle, "wake-ups/s, 8 peers, the bare one ticked each second", Pick::Mean, 1, true),
-    row(Figure::HeartbeatsAlive, Group::Idle, "gossipsub heartbeats in these {window} s", Pick::Mean, 0, true),
-    row(Figure::WakeupsMdns, Group::Idle, "wake-ups/s, 8 peers found by mDNS", Pick::Mean, 1, false),
-    row(Figure::Threads, Group::Idle, "threads", Pick::Most, 0, true),
-    row(Figure::Discovery, Group::Discovery, "from start to having found the other by mDNS, s", Pick::Mean, 2, false),
-    row(Figure::Joined, Group::Discovery, "from start to having it in the room, s", Pick::Mean, 2, false),
-    row(Figure::Size, Group::Size, "the program, MB", Pick::Mean, 2, false),
-];
 
 /// What was measured so far.
 pub struct Sheet {
@@ -120,6 +13,7 @@ pub struct Sheet {
     window_s: u64,
     repeat: u32,
     only: Option<Group>,
+    emulated: bool,
     values: BTreeMap<(Figure, Side), Vec<f64>>,
     notes: Vec<String>,
     failures: Vec<String>,
@@ -133,6 +27,7 @@ impl Sheet {
             window_s: plan.window.as_secs(),
             repeat: plan.repeat,
             only: plan.only,
+            emulated: plan.worker.is_some(),
             values: BTreeMap::new(),
             notes: Vec::new(),
             failures: Vec::new(),
@@ -158,8 +53,10 @@ impl Sheet {
     }
 
     fn wanted(&self) -> impl Iterator<Item = &'static Row> {
-        let only = self.only;
-        ROWS.iter().filter(move |row| only.is_none_or(|only| only == row.group))
+        let (only, emulated) = (self.only, self.emulated);
+        // Memory under an emulator is the emulator's.
+        let known = move |row: &&Row| !(emulated && row.figure == Figure::MemoryAfter);
+        ROWS.iter().filter(move |row| only.is_none_or(|only| only == row.group)).filter(known)
     }
 
     fn value(&self, row: &Row, side: Side) -> Option<f64> {
@@ -180,6 +77,16 @@ impl Sheet {
     fn named(&self, row: &Row) -> String {
         let what = row.what.replace("{trips}", &self.trips.to_string());
         what.replace("{window}", &self.window_s.to_string())
+    }
+
+    /// A line for each figure: its name, ours and the bare peer's. `-` is for what is not measured.
+    pub fn values(&self) -> String {
+        let mut out = String::new();
+        for row in self.wanted() {
+            let side = |side| self.value(row, side).map_or("-".to_owned(), |value| value.to_string());
+            let _ = writeln!(out, "{}\t{}\t{}", row.name, side(Side::Ours), side(Side::Bare));
+        }
+        out
     }
 
     /// The table, and below it what each round gave.

@@ -71,8 +71,19 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker that dials `address`.
     pub fn start(role: Role, address: Option<&str>) -> Result<Worker, String> {
-        let this = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command = Command::new(this);
+        Worker::start_by(None, role, address)
+    }
+
+    /// The same by another command than this program's.
+    pub fn start_by(by: Option<&[String]>, role: Role, address: Option<&str>) -> Result<Worker, String> {
+        let mut command = match by.and_then(<[String]>::split_first) {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+            None => Command::new(std::env::current_exe().map_err(|error| error.to_string())?),
+        };
         match role {
             Role::Node => command.args([ROLE, "node"]),
             Role::Bare(extra) => {
