@@ -17,6 +17,7 @@
 mod plan;
 mod process;
 mod rounds;
+
 mod row;
 mod sheet;
 

@@ -28,7 +28,6 @@ impl Group {
 }
 
 /// How much is measured.
-#[derive(Clone)]
 pub struct Plan {
     /// Echoes one after the other.
     pub echoes: u32,
@@ -44,7 +43,7 @@ pub struct Plan {
     pub only: Option<Group>,
     /// The command that starts a worker, if that is not this program.
     pub worker: Option<Vec<String>>,
-    /// The figures are for a script, a line each.
+    /// Numbers for scripts in place of a table.
     pub values: bool,
 }
 
@@ -101,19 +100,19 @@ fn arguments() -> Result<Asked, String> {
             worker::ROLE => return Ok(Asked::Work { role: value()?, options: arguments.collect() }),
             "--bench" => {} // From cargo.
             "--short" => short = true,
-            BUILD => {} // Whoever builds asks.
             "--values" => values = true,
             "--worker" => {
                 worker = Some(value()?.split_whitespace().map(str::to_owned).collect());
                 only = Some(Group::Echo);
             }
+            BUILD => {} // Whoever builds asks.
             "--repeat" => {
                 repeat = Some(value()?.parse::<u32>().ok().filter(|n| *n > 0).ok_or("--repeat needs a number")?)
             }
             "--only" => only = Some(Group::named(&value()?).ok_or("--only knows echo, idle, discovery and size")?),
             other => {
-                let all = "--short, --only GROUP, --repeat N, --build, --values, --worker COMMAND";
-                return Err(format!("there is no option {other}: {all}"));
+                let known = "--short, --only, --repeat, --values, --worker, --build";
+                return Err(format!("there is no option {other}: {known}"));
             }
         }
     }
