@@ -150,9 +150,10 @@ impl Room {
     /// Lets every message go whose stamp is above `ceiling`.
     pub fn evict_beyond(&mut self, ceiling: u64) -> Freed {
         let mut freed = Freed::default();
-        while let Some((_, last)) = self.kept.pop_back_if(|(place, _)| place.stamp > ceiling) {
+        let from = self.kept.partition_point(|(place, _)| place.stamp <= ceiling);
+        for (_, kept) in self.kept.drain(from..) {
             freed.messages += 1;
-            freed.bytes += last.bytes();
+            freed.bytes += kept.bytes();
         }
         self.bytes -= freed.bytes;
         freed

@@ -13,9 +13,10 @@
 use super::{
     intake::{Dropped, Intake},
     lingering::Lingering,
-    others::{self, Naming},
+    others::Naming,
     paced::{FromHandler, Inner, Paced},
 };
+use crate::wire::room::TOPIC_PREFIX;
 use futures::FutureExt;
 use libp2p::{
     Multiaddr, PeerId,
@@ -194,14 +195,12 @@ impl Behaviour {
     /// Takes of what a peer sent as much as can be taken.
     fn on_rpc(&mut self, peer: &PeerId, event: &mut FromHandler, now: Instant) {
         let FromHandler::Message { rpc, invalid_messages } = event else { return };
-        if !invalid_messages.is_empty() {
-            // In a room of others an author whose kind of key is unknown here looks like a forger: who hands its messages on
-            // is not to blame.
-            let is_excused =
-                |topic| !others::is_ours(topic) && self.paced.inner().topics().any(|joined| joined == topic);
-            let blamed = invalid_messages.iter().filter(|(message, _)| !is_excused(&message.topic)).count();
-            self.intake.offend(peer, blamed as f32, now);
-            invalid_messages.clear();
+        // In a room of other programs an author whose kind of key is unknown here looks like a forger, and its friends who
+        // hand its messages on would be shut out for it: what cannot be checked there is dropped, and nobody is blamed.
+        let bad = invalid_messages.drain(..).filter(|(message, _)| message.topic.as_str().starts_with(TOPIC_PREFIX));
+        let bad = bad.count();
+        if bad > 0 {
+            self.intake.offend(peer, bad as f32, now);
         }
         if self.intake.is_deaf_to(peer, now) {
             rpc.messages.clear();

@@ -54,11 +54,6 @@ pub fn topic(room: &RoomName) -> TopicHash {
     }
 }
 
-/// Whether a topic is that of a room of ours, joined or not.
-pub fn is_ours(topic: &TopicHash) -> bool {
-    topic.as_str().starts_with(room::TOPIC_PREFIX)
-}
-
 /// A room's namespaces in the DHT, each with its key.
 pub fn namespaces(room: &RoomName) -> Vec<(String, kad::RecordKey)> {
     let key = |namespace: &Namespace| match namespace {

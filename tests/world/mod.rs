@@ -7,6 +7,7 @@ pub mod foreign;
 pub mod host;
 pub mod peer;
 
+#[allow(unused_imports)] // Few tests meet strangers.
 pub use foreign::Foreign;
 pub use host::{Host, Subnet};
 pub use peer::Peer;
