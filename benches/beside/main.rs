@@ -88,10 +88,7 @@ fn measure(plan: &Plan) -> ExitCode {
                 }
             }
         };
-        for _ in 0..plan.repeat {
-            // They take least of the time, and suffer most from what else the machine does.
-            each(Group::Echo, "echoes", &|kind, sheet| echo::measure(plan, kind, sheet));
-        }
+        each(Group::Echo, "echoes", &|kind, sheet| echo::measure(plan, kind, sheet));
         each(Group::Discovery, "discovery", &discovery::measure);
         if round == 1 {
             each(Group::Size, "size", &size::measure);
