@@ -245,14 +245,19 @@ fn lines_of_rust_s_chat() {
     star.check_history();
 }
 
+/// py's example makes an RSA key for itself.
 #[test]
 fn lines_of_py_s_pubsub_example() {
     let Some(world) = world(&["py", "go"]) else { return };
-    let started = [("py", json!({"id_profile": "own"})), ("go", json!({}))];
+    let started =
+        [("py", json!({"id_profile": "own", "key": "rsa"})), ("go", json!({})), ("go", json!({"key": "rsa"}))];
     let star = Star::new(&world, "text:pubsub-chat", "pubsub-chat", &started, plain);
-    for text in ["plain", "Grüße, 你好 👋"] {
-        star.hears(star.stranger("py"), text.as_bytes(), text);
-        star.says(&format!("we: {text}"), format!("we: {text}").as_bytes());
+    for stranger in &star.strangers {
+        for text in ["plain", "Grüße, 你好 👋"] {
+            let text = format!("{text} of {}", stranger.id);
+            star.hears(stranger, text.as_bytes(), &text);
+            star.says(&format!("we: {text}"), format!("we: {text}").as_bytes());
+        }
     }
     star.check_history();
 }
@@ -270,24 +275,24 @@ fn the_message_ids_that_each_implementation_has_by_itself() {
     }
 }
 
-/// py's pubsub example makes RSA keys, which are unknown here. Whoever hands on what such a peer says keeps its good name.
+/// Keys of the kind secp256k1 are unknown here. Whoever hands on what such a peer says keeps its good name.
 #[test]
 fn who_hands_on_what_cannot_be_checked_here_is_heard_all_the_same() {
     const LINES: usize = 20;
     let Some(world) = world(&["go"]) else { return };
-    let star = Star::new(&world, "text:pubsub-chat", "pubsub-chat", &[("go", json!({}))], plain);
-    let (go, host) = (star.stranger("go"), world.host("rsa", &star.lan));
-    let rsa = Foreign::run(&host, "go", json!({"rsa": true}));
-    rsa.subscribe("pubsub-chat");
-    rsa.insist("dial", json!({"address": go.address(&star.hosts[0])}));
+    let star = Star::new(&world, "text:strange-keys", "strange-keys", &[("go", json!({}))], plain);
+    let (go, host) = (star.stranger("go"), world.host("unknown", &star.lan));
+    let unknown = Foreign::run(&host, "go", json!({"key": "secp256k1"}));
+    unknown.subscribe("strange-keys");
+    unknown.insist("dial", json!({"address": go.address(&star.hosts[0])}));
     world::until("go hears it", GENEROUS, || {
-        rsa.publish("pubsub-chat", b"hello");
-        go.messages("pubsub-chat").contains(&hex(b"hello")).then_some(())
+        unknown.publish("strange-keys", b"hello");
+        go.messages("strange-keys").contains(&hex(b"hello")).then_some(())
     });
     for n in 0..LINES {
         let data = plain(&format!("{n} of who has another key"));
-        rsa.publish("pubsub-chat", &data);
-        go.wait_message("pubsub-chat", &data, GENEROUS);
+        unknown.publish("strange-keys", &data);
+        go.wait_message("strange-keys", &data, GENEROUS);
     }
     for n in 0..LINES {
         let text = format!("{n} of who stands between");

@@ -30,6 +30,17 @@ import (
 // A request that needs another peer is given up after this.
 const patience = 30 * time.Second
 
+// A new key of another kind than Ed25519.
+func otherKey(kind string) (crypto.PrivKey, error) {
+	kinds := map[string]int{"rsa": crypto.RSA, "secp256k1": crypto.Secp256k1, "ecdsa": crypto.ECDSA}
+	number, known := kinds[kind]
+	if !known {
+		return nil, fmt.Errorf("no such key: %s", kind)
+	}
+	key, _, err := crypto.GenerateKeyPair(number, rsaBits)
+	return key, err
+}
+
 // As in py-libp2p's examples.
 const rsaBits = 2048
 
@@ -75,8 +86,8 @@ func version(module string) string {
 
 func startHost(r request) (_ peerNode, _ fields, err error) {
 	key, err := privateKey(r.Seed)
-	if r.Rsa {
-		key, _, err = crypto.GenerateKeyPair(crypto.RSA, rsaBits)
+	if r.Key != "" {
+		key, err = otherKey(r.Key)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -21,7 +21,7 @@ type request struct {
 	Do             string          `json:"do"`
 	Tag            json.RawMessage `json:"tag"`
 	Seed           string          `json:"seed"`
-	Rsa            bool            `json:"rsa"`
+	Key            string          `json:"key"`
 	Listen         []string        `json:"listen"`
 	Mdns           *string         `json:"mdns"`
 	Dht            *string         `json:"dht"`

@@ -9,6 +9,7 @@ import sys
 
 from libp2p import create_new_ed25519_key_pair, new_host
 from libp2p.abc import INotifee
+from libp2p.crypto import rsa
 from libp2p.discovery.events.peerDiscovery import peerDiscovery
 from libp2p.discovery.mdns import MDNSDiscovery
 from libp2p.host.ping import PingService
@@ -108,7 +109,11 @@ class Stranger:
 
     async def _run(self, request, service, task_status=trio.TASK_STATUS_IGNORED):
         listen = [Multiaddr(address) for address in request.get("listen") or []]
-        host = new_host(key_pair=create_new_ed25519_key_pair(bytes.fromhex(request["seed"])))
+        if request.get("key") == "rsa":
+            key = rsa.create_new_key_pair()
+        else:
+            key = create_new_ed25519_key_pair(bytes.fromhex(request["seed"]))
+        host = new_host(key_pair=key)
         token = trio.lowlevel.current_trio_token()
         if service is not None:
             dial = request.get("dial_discovered") is True
