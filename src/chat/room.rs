@@ -150,9 +150,9 @@ impl Room {
     /// Lets every message go whose stamp is above `ceiling`.
     pub fn evict_beyond(&mut self, ceiling: u64) -> Freed {
         let mut freed = Freed::default();
-        while let Some((_, last)) = self.kept.pop_back_if(|(place, _)| place.stamp > ceiling) {
+        while self.kept.back().is_some_and(|(place, _)| place.stamp > ceiling) {
             freed.messages += 1;
-            freed.bytes += last.bytes();
+            freed.bytes += self.kept.pop_back().map_or(0, |(_, kept)| kept.bytes());
         }
         self.bytes -= freed.bytes;
         freed
