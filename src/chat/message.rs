@@ -201,7 +201,7 @@ mod tests {
             let id = MessageId::new(&from, stamp).unwrap();
             (id.to_bytes(), id)
         });
-        ids.sort_by(|left, right| left.1.cmp(&right.1));
+        ids.sort_by_key(|(_, id)| *id);
         assert!(ids.is_sorted_by(|left, right| left.0 < right.0));
     }
 }

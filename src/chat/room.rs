@@ -68,7 +68,7 @@ impl Kept {
         };
         Some(Message {
             room,
-            id: place.id.clone(),
+            id: place.id,
             stamp: place.stamp,
             time_known: self.time_known,
             content,

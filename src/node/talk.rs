@@ -152,17 +152,17 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn send(&mut self, room: Option<&str>, text: &str) -> Result<Answer, Refused> {
+    pub(super) async fn send(&mut self, room: Option<&str>, text: &str) -> Result<Answer, Refused> {
         let room = self.room(room)?;
         if let Some(theirs) = others::of(&room) {
             return self.send_to_others(room, &theirs, text);
         }
         let now = self.now();
         let (_, frame) = self.core.compose_text(&room, &self.nick, text, now).map_err(refuse)?;
-        self.publish(room, &frame)
+        self.publish(room, &frame).await
     }
 
-    pub(super) fn record(&mut self, room: Option<&str>, kind: &str, data: &str) -> Result<Answer, Refused> {
+    pub(super) async fn record(&mut self, room: Option<&str>, kind: &str, data: &str) -> Result<Answer, Refused> {
         let room = self.room(room)?;
         if room.is_others() {
             return Err(refuse(format!(
@@ -172,11 +172,15 @@ impl Node {
         let bytes = unhex(data).ok_or_else(|| refuse("the data of a record is hex: two digits a byte"))?;
         let now = self.now();
         let (_, frame) = self.core.compose_record(&room, kind, &bytes, now).map_err(refuse)?;
-        self.publish(room, &frame)
+        self.publish(room, &frame).await
     }
 
-    fn publish(&mut self, room: RoomName, frame: &[u8]) -> Result<Answer, Refused> {
+    async fn publish(&mut self, room: RoomName, frame: &[u8]) -> Result<Answer, Refused> {
         let sent = self.hand_out_or_keep(&room, frame)?;
+        if self.requests.is_empty() {
+            // The connections send it while we tell of it. Where more is to be said, it goes out together.
+            smol::future::yield_now().await;
+        }
         let now = self.now();
         let event = self.core.published(&room, frame, now).map(|message| event_of(&message, &mut self.authors));
         self.tell_sent(&room, event, sent)
