@@ -82,9 +82,7 @@ impl Node {
 
 impl Talker for Node {
     async fn publish(&mut self, message: Vec<u8>) -> Result<(), String> {
-        let nibbles = message.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let data = nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect();
-        let record = Command::Record { room: None, kind: KIND.into(), data };
+        let record = Command::Record { room: None, kind: KIND.into(), data: hex(&message)? };
         let handle = self.handle.clone();
         self.published.push(async move { handle.request(record).await }.boxed());
         Ok(())
@@ -113,7 +111,16 @@ impl Talker for Node {
     }
 }
 
+fn hex(bytes: &[u8]) -> Result<String, String> {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+    let mut text = Vec::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    String::from_utf8(text).map_err(|error| error.to_string())
+}
+
 fn unhex(text: &str) -> Vec<u8> {
-    let nibble = |digit: u8| (digit as char).to_digit(16).unwrap_or(0) as u8;
+    let nibble = |digit: u8| if digit > b'9' { digit - b'a' + 10 } else { digit - b'0' };
     text.as_bytes().chunks_exact(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect()
 }

@@ -314,7 +314,7 @@ impl Core {
         }
         let stamp = self.clock.arrival(now);
         let time_known = self.clock.is_wall_time(stamp);
-        let place = Place { stamp, id: id.clone() };
+        let place = Place { stamp, id };
         if !self.history.insert(room, place, Kept::new(&inbound, Some(line), now, time_known)) {
             return Verdict::Duplicate;
         }

@@ -14,24 +14,25 @@ pub const ID_BYTES_MAX: usize = PEER_ID_BYTES_MAX + 8;
 /// Who wrote a message and which of theirs it is: an author never gives the same stamp twice. It is not gossipsub's
 /// sequence number, because a line that waited for somebody is published anew with another one and is still the same
 /// line. What others send in the rooms of other programs has no stamp: there the sequence number stands for it. Ordered as the bytes `from ‖ stamp` are, since one peer id is never the beginning of another.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
-    from: Vec<u8, PEER_ID_BYTES_MAX, u8>,
+    /// Zeros behind the peer id: such arrays are ordered as what they hold, and copied at once.
+    from: [u8; PEER_ID_BYTES_MAX],
+    from_bytes: u8,
     stamp: u64,
 }
 
 impl MessageId {
     /// The id of a message; `None` if the author's peer id is empty or over its bound.
     pub fn new(from: &[u8], stamp: u64) -> Option<Self> {
-        if from.is_empty() {
-            return None;
-        }
-        Some(Self { from: Vec::from_slice(from).ok()?, stamp })
+        let mut id = Self { from: [0; PEER_ID_BYTES_MAX], from_bytes: u8::try_from(from.len()).ok()?, stamp };
+        id.from.get_mut(..from.len()).filter(|place| !place.is_empty())?.copy_from_slice(from);
+        Some(id)
     }
 
     /// The author's peer id (multihash bytes).
     pub fn from(&self) -> &[u8] {
-        &self.from
+        self.from.get(..usize::from(self.from_bytes)).unwrap_or_default()
     }
 
     /// The author's stamp.
@@ -43,7 +44,7 @@ impl MessageId {
     pub fn to_bytes(&self) -> Vec<u8, ID_BYTES_MAX, u8> {
         let mut bytes = Vec::new();
         // Both always fit: the capacity is their sum.
-        let _ = bytes.extend_from_slice(&self.from);
+        let _ = bytes.extend_from_slice(self.from());
         let _ = bytes.extend_from_slice(&self.stamp.to_be_bytes());
         bytes
     }
@@ -58,13 +59,26 @@ impl MessageId {
 /// Lower-case hex of `from ‖ stamp`.
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = heapless::String::<{ 2 * ID_BYTES_MAX }>::new();
-        for nibble in self.to_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]) {
-            // It always fits: two digits a byte.
-            let _ = text.push(char::from_digit(nibble.into(), 16).unwrap_or_default());
-        }
-        f.pad(&text)
+        let mut text = [0; 2 * ID_BYTES_MAX];
+        let (digits, _) = text.as_chunks_mut::<2>();
+        let bytes = self.from().iter().copied().chain(self.stamp.to_be_bytes());
+        let written = digits.iter_mut().zip(bytes).map(|(digits, byte)| *digits = hex(byte)).count();
+        f.pad(text.get(..2 * written).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default())
     }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageId({self})")
+    }
+}
+
+/// The two digits of a byte.
+const fn hex(byte: u8) -> [u8; 2] {
+    const fn digit(nibble: u8) -> u8 {
+        if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
+    }
+    [digit(byte >> 4), digit(byte & 15)]
 }
 
 /// A message as gossipsub delivers it, its signature checked.
@@ -187,7 +201,7 @@ mod tests {
             let id = MessageId::new(&from, stamp).unwrap();
             (id.to_bytes(), id)
         });
-        ids.sort_by(|left, right| left.1.cmp(&right.1));
+        ids.sort_by_key(|(_, id)| *id);
         assert!(ids.is_sorted_by(|left, right| left.0 < right.0));
     }
 }

@@ -23,12 +23,12 @@ const TASKS: [(&str, &str); 7] = [
 
 impl Node {
     /// Does as asked.
-    pub(super) fn on_command(&mut self, command: Command, reply: Reply) {
+    pub(super) async fn on_command(&mut self, command: Command, reply: Reply) {
         let answer = match command {
             // The other answers it.
             Command::Dm { peer, text } => return self.send_direct(&peer, text, reply),
-            Command::Send { room, text } => self.send(room.as_deref(), &text),
-            Command::Record { room, kind, data } => self.record(room.as_deref(), &kind, &data),
+            Command::Send { room, text } => self.send(room.as_deref(), &text).await,
+            Command::Record { room, kind, data } => self.record(room.as_deref(), &kind, &data).await,
             Command::Join { room } => self.join(&room).map(|()| Answer::Done {}),
             Command::Leave { room } => self.leave(&room).map(|()| Answer::Done {}),
             Command::Nick { nick } => self.rename(nick).map(|()| Answer::Done {}),

@@ -48,6 +48,11 @@ impl Requests {
         self.0.poll_next(cx)
     }
 
+    /// Whether nobody asks for anything more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.meter().length == 0
+    }
+
     pub(super) fn close(&self) {
         self.0.close();
     }

@@ -5,7 +5,10 @@ use crate::{
         profile::{Named, Profile},
         room::{Dialect, Namespace, Room, RoomError},
     },
-    wire::room::{self, RoomName},
+    wire::{
+        bounds,
+        room::{self, RoomName},
+    },
 };
 use libp2p::{
     gossipsub::{Message, MessageId, TopicHash},
@@ -111,6 +114,13 @@ impl Naming {
             return MessageId::new(&message.data);
         }
         let profile = self.profile(&message.topic);
+        if let (Profile::Spec, Some(source)) = (profile, &message.source) {
+            // As below, and with one allocation, for it is made of every message.
+            let mut id = Vec::with_capacity(bounds::PEER_ID_BYTES_MAX + 8);
+            id.extend_from_slice(&source.to_bytes());
+            id.extend_from_slice(&message.sequence_number.unwrap_or_default().to_be_bytes());
+            return MessageId(id);
+        }
         let from = message.source.map(|peer| peer.to_bytes()).unwrap_or_default();
         let from_text = match (profile, message.source) {
             (Profile::Rust | Profile::Nim, Some(peer)) => peer.to_base58(),

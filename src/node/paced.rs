@@ -119,7 +119,9 @@ impl Paced {
                 }
                 self.beat();
             }
-            if !self.is_marked {
+            // So soon after a heartbeat there is no other, and no need for a mark.
+            let is_early = self.beat_at.elapsed() < Duration::from_millis(GOSSIP_HEARTBEAT_MS);
+            if !self.is_marked && !is_early {
                 let Some(nobody) = self.nobody else { return Poll::Pending };
                 (self.is_stirred, self.is_marked) = (false, true);
                 self.inner.add_explicit_peer(&nobody);
@@ -127,7 +129,8 @@ impl Paced {
             }
             match self.inner.poll(&mut Context::from_waker(Waker::noop())) {
                 // It dials whoever it is told to keep, and nobody else.
-                Poll::Ready(ToSwarm::Dial { .. }) | Poll::Pending => self.is_marked = false,
+                Poll::Ready(ToSwarm::Dial { .. }) => self.is_marked = false,
+                Poll::Pending => (self.is_stirred, self.is_marked) = (false, false),
                 report => return report,
             }
         }

@@ -254,7 +254,7 @@ impl Node {
                 Turn::Swarm(SwarmEvent::Behaviour(event)) => self.on_behaviour_event(event),
                 Turn::Swarm(event) => self.on_swarm_event(event),
                 Turn::Request(Request::Do(command, reply)) => {
-                    self.on_command(command, reply);
+                    self.on_command(command, reply).await;
                 }
                 Turn::Request(Request::Stop(reply)) => break Some(reply),
                 Turn::Due => {}

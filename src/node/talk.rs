@@ -29,18 +29,28 @@ pub(super) fn refuse(error: impl std::fmt::Display) -> Refused {
 
 /// Lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.extend([digit(byte >> 4), digit(byte & 15)]);
-    }
-    text
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS[usize::from(nibble & 15)];
+    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]);
+    let mut text = Vec::with_capacity(2 * bytes.len());
+    digits.for_each(|digit| text.push(digit));
+    String::from_utf8(text).unwrap_or_default()
 }
 
+/// What lower- or upper-case hex says.
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let nibble = |c: u8| (c as char).to_digit(16).map(|d| d as u8);
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| Some(nibble(*pair.first()?)? << 4 | nibble(*pair.get(1)?)?)).collect()
+    let nibble = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let mut bytes = Vec::with_capacity(pairs.len());
+    for [high, low] in pairs {
+        bytes.push(nibble(*high)? << 4 | nibble(*low)?);
+    }
+    rest.is_empty().then_some(bytes)
 }
 
 /// A wall time in words.
@@ -142,17 +152,17 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn send(&mut self, room: Option<&str>, text: &str) -> Result<Answer, Refused> {
+    pub(super) async fn send(&mut self, room: Option<&str>, text: &str) -> Result<Answer, Refused> {
         let room = self.room(room)?;
         if let Some(theirs) = others::of(&room) {
             return self.send_to_others(room, &theirs, text);
         }
         let now = self.now();
         let (_, frame) = self.core.compose_text(&room, &self.nick, text, now).map_err(refuse)?;
-        self.publish(room, &frame)
+        self.publish(room, &frame).await
     }
 
-    pub(super) fn record(&mut self, room: Option<&str>, kind: &str, data: &str) -> Result<Answer, Refused> {
+    pub(super) async fn record(&mut self, room: Option<&str>, kind: &str, data: &str) -> Result<Answer, Refused> {
         let room = self.room(room)?;
         if room.is_others() {
             return Err(refuse(format!(
@@ -162,11 +172,15 @@ impl Node {
         let bytes = unhex(data).ok_or_else(|| refuse("the data of a record is hex: two digits a byte"))?;
         let now = self.now();
         let (_, frame) = self.core.compose_record(&room, kind, &bytes, now).map_err(refuse)?;
-        self.publish(room, &frame)
+        self.publish(room, &frame).await
     }
 
-    fn publish(&mut self, room: RoomName, frame: &[u8]) -> Result<Answer, Refused> {
+    async fn publish(&mut self, room: RoomName, frame: &[u8]) -> Result<Answer, Refused> {
         let sent = self.hand_out_or_keep(&room, frame)?;
+        if self.requests.is_empty() {
+            // The connections send it while we tell of it. Where more is to be said, it goes out together.
+            smol::future::yield_now().await;
+        }
         let now = self.now();
         let event = self.core.published(&room, frame, now).map(|message| event_of(&message, &mut self.authors));
         self.tell_sent(&room, event, sent)

@@ -59,7 +59,7 @@ pub fn run(seed: u64) {
                 if let Ok((stamp, frame)) = composed {
                     let message = core.published(room, &frame, now).unwrap();
                     assert_eq!(message.stamp, stamp);
-                    seen.insert(message.id.clone());
+                    seen.insert(message.id);
                     kept[at].insert((stamp, message.id));
                 }
             }
@@ -72,7 +72,7 @@ pub fn run(seed: u64) {
                 let id = MessageId::new(&author, stamp).unwrap();
                 assert_eq!(matches!(verdict, Verdict::Accepted(_)), joined[at] && !seen.contains(&id));
                 if let Verdict::Accepted(message) = verdict {
-                    seen.insert(id.clone());
+                    seen.insert(id);
                     kept[at].insert((message.stamp, message.id));
                 }
             }

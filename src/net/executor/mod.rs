@@ -22,15 +22,21 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
 };
 
 use smol::Task;
 
 /// The name under which the swarm's tasks are counted: one for each connection, established or in its handshake.
 pub const CONNECTION: &str = "connection";
+
+/// Tasks that run before sockets are looked at again. async-io 2.6.0 has a thread of its own that takes the waiting over
+/// from one that was busy for 50 µs, and each event then comes by way of it. Measured: with 8 that happens in 1 of 15
+/// echoes, with 200, which is what async-executor runs in a row, in each.
+const TASKS_PER_LOOK: usize = 8;
 
 type Spawn = dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync;
 type Counts = Arc<Mutex<BTreeMap<&'static str, u32>>>;
@@ -92,7 +98,26 @@ impl Executor {
     /// Tasks left when it returns stay, and run on in the next call. They are dropped with the last handle.
     /// A task that panics takes this call down with it, as if `future` had panicked.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        smol::block_on(self.own.run(future))
+        let (mut future, mut running) = (pin!(future), pin!(None));
+        smol::block_on(poll_fn(|cx| {
+            if let Poll::Ready(done) = future.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            for _ in 0..TASKS_PER_LOOK {
+                if running.is_none() {
+                    running.set(Some(self.own.tick()));
+                }
+                if let Some(tick) = running.as_mut().as_pin_mut()
+                    && tick.poll(cx).is_pending()
+                {
+                    return Poll::Pending;
+                }
+                running.set(None);
+            }
+            // There may be more; first the sockets.
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }))
     }
 
     /// How many tasks of each name are running, in the names' order.
