@@ -7,7 +7,7 @@
 #
 # RUST_FROM=rustup takes the second way also where the first is open, RUST_FROM=debian the first or none.
 # To see what a choice gives (boards/README.md): BUILD_RUSTFLAGS are flags of rustc after our own, BUILD_STD_FEATURES what
-# the standard library is built with, BUILD_FEATURES what the program is.
+# the standard library is built with.
 
 # The versions that were tried; a newer one usually does as well.
 ZIG=ziglang==0.17.1
@@ -123,6 +123,15 @@ processor() {
     esac
 }
 
+# What makes the code of a target smaller, as flags of rustc; figures in boards/README.md. LLVM's outliner, which makes
+# functions of instructions that repeat, works by itself on aarch64 and riscv64. zig links ARM at a fixed address in any case.
+compact() {
+    case $1 in
+        arm*-linux-*) echo "-C relocation-model=static -C llvm-args=-enable-machine-outliner=always" ;;
+        x86_64-*-linux-*) echo "-C llvm-args=-enable-machine-outliner=always" ;;
+    esac
+}
+
 # The folders whose names every panic and every event of the log would carry along, cut off. Else the program would be
 # larger the longer the path of a home directory, and tell whose it is.
 paths() {
@@ -150,7 +159,7 @@ choose_rust() {
     for target in "$@"; do
         cargo_flags+=(--target "$target")
         name=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")
-        flags=$(processor "$target")
+        flags="$(processor "$target") $(compact "$target")"
         case $target in
             *-linux-*)
                 # The sources must be there to be named.
