@@ -52,6 +52,12 @@ pub const LIMITS: &[Key] = &[
         67_108_864,
         "Yamux receive window of one connection, in bytes (all streams together)",
     ),
+    key(
+        "unread_bytes_max",
+        3_932_160,
+        1_073_741_824,
+        "bytes of memory of what was received and not read yet, over all connections",
+    ),
     key("read_bytes_per_second_max", 262_144, 1_073_741_824, "bytes per second read from one connection, sustained"),
     key("gossip_queue_messages_max", 128, 4_096, "gossipsub messages waiting to be sent to one peer; more are dropped"),
     key("mdns_peers_max", 16, 1_024, "peers kept by mDNS discovery"),
@@ -193,6 +199,10 @@ fn relations(board: &BoardFile) -> Result<(), String> {
     let windows = of("yamux_streams_max") * memory::STREAM_BYTES;
     if of("yamux_window_bytes_max") < windows {
         return Err(format!("yamux_window_bytes_max must be at least yamux_streams_max x 262144 = {windows}"));
+    }
+    let unread = of("connections_max") * memory::STREAM_MEMORY_BYTES;
+    if of("unread_bytes_max") < unread {
+        return Err(format!("unread_bytes_max must be at least connections_max x 393216 = {unread}"));
     }
     let room = of("history_bytes_max") / of("rooms_max").max(1);
     if room < memory::MESSAGE_BYTES {

@@ -177,7 +177,7 @@ fn generic(values: &[(&str, &str)]) -> String {
 
 #[test]
 fn numbers_that_contradict_each_other_are_refused() {
-    let cases: [(&[(&str, &str)], &str); 9] = [
+    let cases: [(&[(&str, &str)], &str); 10] = [
         (&[("peers_low", "49")], "peers_low = 49 must not be above peers_high = 48"),
         (&[("peers_high", "65")], "peers_high = 65 must not be above connections_max = 64"),
         (&[("connections_inbound_max", "65")], "connections_inbound_max = 65 must not be above connections_max = 64"),
@@ -193,6 +193,10 @@ fn numbers_that_contradict_each_other_are_refused() {
         (
             &[("yamux_streams_max", "33")],
             "yamux_window_bytes_max must be at least yamux_streams_max x 262144 = 8650752",
+        ),
+        (
+            &[("unread_bytes_max", "25_165_823")],
+            "unread_bytes_max must be at least connections_max x 393216 = 25165824",
         ),
         (
             &[("history_bytes_max", "65_536"), ("rooms_max", "64")],
@@ -212,12 +216,14 @@ fn numbers_that_contradict_each_other_are_refused() {
 fn limits_that_need_too_much_memory_are_refused_with_the_sum() {
     refuses(&generic(&[("memory_mib_max", "257")]), &["memory_mib_max = 257 is more than 1/8 of ram_mib (256)"]);
     refuses(
-        &generic(&[("memory_mib_max", "200")]),
-        &["the limits add up to ", " MiB, more than memory_mib_max = 200: the program 12.0, connections "],
+        &generic(&[("memory_mib_max", "190")]),
+        &["the limits add up to ", " MiB, more than memory_mib_max = 190: the program 12.0, connections "],
     );
-    for key in ["history_messages_max", "history_bytes_max", "gossip_queue_messages_max", "yamux_window_bytes_max"] {
+    for key in ["history_messages_max", "history_bytes_max", "gossip_queue_messages_max", "unread_bytes_max"] {
         let most = LIMITS.iter().find(|k| k.name == key).unwrap().max;
-        refuses(&generic(&[(key, &most.to_string())]), &["the limits add up to "]);
+        // With as much as the others need, and no more.
+        let values = [(key, most.to_string()), ("memory_mib_max", "196".to_owned())];
+        refuses(&generic(&values.each_ref().map(|(key, value)| (*key, value.as_str()))), &["the limits add up to "]);
     }
     let zero_w = parse("raspberry-pi-zero-w", &text("raspberry-pi-zero-w")).unwrap();
     assert_eq!(zero_w.memory_mib_max, 48, "the budget under hostile peers");

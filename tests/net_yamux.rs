@@ -25,7 +25,9 @@ use stonechat::net::yamux::{Config, Error, Muxer, STREAM_WINDOW_BYTES, Stream};
 /// Generous: a loaded machine may take seconds.
 const LIMIT: Duration = Duration::from_secs(20);
 
-const SMALL: Config = Config { streams_max: 8, window_bytes_max: 8 * STREAM_WINDOW_BYTES };
+/// More than these tests leave unread.
+const PLENTY: u32 = 1 << 30;
+const SMALL: Config = Config { streams_max: 8, window_bytes_max: 8 * STREAM_WINDOW_BYTES, unread_bytes_max: PLENTY };
 
 fn run<T>(test: impl AsyncFnOnce(&LocalExecutor<'static>) -> T) -> T {
     let executor = LocalExecutor::new();
@@ -178,7 +180,7 @@ fn closing_ends_both_sides() {
 #[test]
 fn a_remote_that_opens_too_many_is_cut_off() {
     run(async |executor| {
-        let greedy = Config { streams_max: 64, window_bytes_max: 64 * STREAM_WINDOW_BYTES };
+        let greedy = Config { streams_max: 64, window_bytes_max: 64 * STREAM_WINDOW_BYTES, unread_bytes_max: PLENTY };
         let modest = Config { streams_max: 4, ..greedy };
         let (theirs, ours) = pair(executor, greedy, modest);
         let mut opened = Vec::new();
@@ -229,7 +231,7 @@ fn our_own_streams_wait_for_room() {
 #[test]
 fn many_short_streams_never_break_the_connection() {
     run(async |executor| {
-        let tight = Config { streams_max: 2, window_bytes_max: 0 };
+        let tight = Config { streams_max: 2, window_bytes_max: 0, unread_bytes_max: PLENTY };
         let (ours, theirs) = pair(executor, tight, tight);
         let echo = executor.spawn(async move {
             while let Ok(mut stream) = theirs.accept().await {
@@ -257,7 +259,11 @@ fn dropped_streams_are_not_forgotten_while_the_connection_is_stalled() {
     run(async |executor| {
         // The other side reads nothing at all, so what is dropped here cannot be announced.
         let (ours, _unread) = Async::<UnixStream>::pair().unwrap();
-        let ours = End::dialer(executor, ours, Config { streams_max: 16, window_bytes_max: 16 * STREAM_WINDOW_BYTES });
+        let ours = End::dialer(
+            executor,
+            ours,
+            Config { streams_max: 16, window_bytes_max: 16 * STREAM_WINDOW_BYTES, unread_bytes_max: PLENTY },
+        );
         let junk = vec![0; STREAM_WINDOW_BYTES as usize];
         for _ in 0..8 {
             let mut stream = ours.open().await.unwrap();
@@ -272,7 +278,8 @@ fn dropped_streams_are_not_forgotten_while_the_connection_is_stalled() {
 #[test]
 fn a_remote_that_fills_its_windows_stops_there() {
     run(async |executor| {
-        let (theirs, ours) = pair(executor, Config { streams_max: 64, window_bytes_max: u32::MAX }, SMALL);
+        let (theirs, ours) =
+            pair(executor, Config { streams_max: 64, window_bytes_max: u32::MAX, unread_bytes_max: PLENTY }, SMALL);
         let junk = vec![0; 4 * STREAM_WINDOW_BYTES as usize];
         let mut held = Vec::new();
         let mut sent = 0;
@@ -342,7 +349,7 @@ async fn relay(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin
 fn an_enlarged_window_stays_within_its_bound_and_breaks_nothing() {
     /// Less than a stream's first enlargement, which is to twice its size.
     const LENT: u32 = 100_000;
-    let config = Config { streams_max: 4, window_bytes_max: 4 * STREAM_WINDOW_BYTES + LENT };
+    let config = Config { streams_max: 4, window_bytes_max: 4 * STREAM_WINDOW_BYTES + LENT, unread_bytes_max: PLENTY };
     run(async |executor| {
         let (ours, ours_far) = Async::<UnixStream>::pair().unwrap();
         let (theirs, theirs_far) = Async::<UnixStream>::pair().unwrap();

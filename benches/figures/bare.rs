@@ -56,8 +56,11 @@ pub fn start(executor: &Executor, bootstrap: Vec<Multiaddr>, extra: Extra) -> Re
         read_bytes_per_second_max: limits.read_bytes_per_second_max,
         ..tcp::Config::default()
     };
-    let yamux =
-        yamux::Config { streams_max: limits.yamux_streams_max, window_bytes_max: limits.yamux_window_bytes_max };
+    let yamux = yamux::Config {
+        streams_max: limits.yamux_streams_max,
+        window_bytes_max: limits.yamux_window_bytes_max,
+        unread_bytes_max: limits.unread_bytes_max,
+    };
     let transport = net::transport(&key, tcp, yamux).map_err(|error| error.to_string())?;
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Strict)

@@ -1,68 +1,17 @@
-//! Two programs started at once on this machine's network, without configuration: how long until each knows the other.
+//! Finding each other without configuration.
 
 use super::{
-    program::{PATIENCE, Program},
+    meeting,
     sheet::{Figure, Sheet, Side},
 };
-use serde_json::json;
-use std::time::{Duration, Instant};
 
 /// Measures one round.
 pub fn measure(sheet: &mut Sheet) {
-    match run() {
+    match meeting::run() {
         Ok((found, joined)) => {
             sheet.take(Figure::Discovery, Side::Ours, found.as_secs_f64());
             sheet.take(Figure::Joined, Side::Ours, joined.as_secs_f64());
         }
         Err(error) => sheet.fail("discovery", &error),
     }
-}
-
-fn run() -> Result<(Duration, Duration), String> {
-    // A room of this run alone, should others be on this network.
-    let room = format!("bench-{}", std::process::id());
-    let listen = ["--listen", "/ip4/0.0.0.0/tcp/0"];
-    let mut one = Program::start(&room, &listen)?;
-    let mut other = Program::start(&room, &listen)?;
-    let one_id = one.status()?["peer"].as_str().ok_or("no peer id")?.to_owned();
-    let other_id = other.status()?["peer"].as_str().ok_or("no peer id")?.to_owned();
-    let (first, second) = std::thread::scope(|scope| {
-        let first = scope.spawn(|| watch(&mut one, &other_id));
-        let second = scope.spawn(|| watch(&mut other, &one_id));
-        (first.join(), second.join())
-    });
-    let (first, second) = (first.map_err(|_| "a watcher panicked")??, second.map_err(|_| "a watcher panicked")??);
-    Ok((first.0.max(second.0), first.1.max(second.1)))
-}
-
-/// How long after its start a program has found the other, and how long after has it in its room.
-fn watch(program: &mut Program, other: &str) -> Result<(Duration, Duration), String> {
-    let started = program.started;
-    let mut control = program.control()?;
-    control.ask(&json!({"command": "subscribe"}))?;
-    // What happened before is no event any more.
-    let peers = program.control()?.ask(&json!({"command": "peers"}))?;
-    let peers = peers["peers"].as_array().ok_or("no peers")?;
-    let (mut found, mut joined) = (None, None);
-    if let Some(peer) = peers.iter().find(|peer| peer["peer"] == other) {
-        found = Some(started.elapsed());
-        joined = peer["rooms"].as_array().filter(|rooms| !rooms.is_empty()).map(|_| started.elapsed());
-    }
-    let deadline = Instant::now() + PATIENCE;
-    while found.is_none() || joined.is_none() {
-        if Instant::now() > deadline {
-            return Err(format!("not found within {} s", PATIENCE.as_secs()));
-        }
-        let event = control.next()?;
-        if event["peer"] != other {
-            continue;
-        }
-        match event["event"].as_str() {
-            // Whoever is dialled first knows the other before its own query is answered.
-            Some("discovered" | "connected") => found = found.or(Some(started.elapsed())),
-            Some("joined") => joined = joined.or(Some(started.elapsed())),
-            _ => {}
-        }
-    }
-    Ok((found.unwrap_or_default(), joined.unwrap_or_default()))
 }

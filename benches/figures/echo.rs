@@ -1,7 +1,9 @@
 //! Echoes: one peer publishes, the other publishes an answer, the first receives it.
 
 use super::{
-    Plan, bare, process,
+    bare,
+    plan::Plan,
+    process,
     sheet::{Figure, Sheet, Side},
     worker::{Role, Worker},
 };

@@ -2,7 +2,9 @@
 //! peers hardly disturb each other.
 
 use super::{
-    Plan, bare, process,
+    bare,
+    plan::Plan,
+    process,
     program::Program,
     sheet::{Figure, Sheet, Side},
     worker::{Role, Worker},
@@ -31,8 +33,8 @@ impl Watched for Programs {
     }
 
     fn check(&mut self) -> Result<(), String> {
-        let (now, expected) = (self.0[0].in_room()?, self.0.len() as u64 - 1);
-        if now == expected { Ok(()) } else { Err(format!("{now} peers instead of {expected}")) }
+        let others = self.0.len() as u64 - 1;
+        self.0[0].check_in_room(others)
     }
 }
 
@@ -51,22 +53,7 @@ impl Watched for Bares {
 }
 
 fn programs(name: &str, others: usize, mdns: bool) -> Result<Box<dyn Watched>, String> {
-    let room = format!("bench-{}-{name}", std::process::id());
-    let start = |bootstrap: &[&str]| {
-        let own: &[&str] = match mdns {
-            true => &["--listen", "/ip4/0.0.0.0/tcp/0"],
-            false => &["--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"],
-        };
-        Program::start(&room, &[own, &["--dht-protocol", "/bench/kad/1.0.0"], bootstrap].concat())
-    };
-    let mut all = vec![start(&[])?];
-    let address = all[0].address()?;
-    for _ in 0..others {
-        let bootstrap = ["--bootstrap", address.as_str()];
-        all.push(start(if mdns { &[] } else { &bootstrap })?);
-    }
-    all[0].wait_in_room(others as u64)?;
-    Ok(Box::new(Programs(all)))
+    Ok(Box::new(Programs(Program::company(name, others, mdns)?)))
 }
 
 fn bares(others: usize, tick: bool) -> Result<Box<dyn Watched>, String> {

@@ -13,7 +13,12 @@ fn read(path: String) -> Result<String, String> {
 
 /// Resident memory in MiB.
 pub fn resident_mib(pid: u32) -> Result<f64, String> {
-    let kib = field(&read(format!("/proc/{pid}/status"))?, "VmRSS").ok_or("no VmRSS in /proc")?;
+    mib(pid, "VmRSS")
+}
+
+/// What a line of the process's status has in KiB, in MiB.
+pub fn mib(pid: u32, name: &str) -> Result<f64, String> {
+    let kib = field(&read(format!("/proc/{pid}/status"))?, name).ok_or(format!("no {name} in /proc"))?;
     Ok(kib as f64 / 1024.0)
 }
 

@@ -50,6 +50,26 @@ impl Program {
         Ok(Program { child, dir, started })
     }
 
+    /// A peer in a room, and others that come to it, by its address or by mDNS.
+    pub fn company(name: &str, others: usize, mdns: bool) -> Result<Vec<Program>, String> {
+        let room = format!("bench-{}-{name}", std::process::id());
+        let start = |bootstrap: &[&str]| {
+            let own: &[&str] = match mdns {
+                true => &["--listen", "/ip4/0.0.0.0/tcp/0"],
+                false => &["--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"],
+            };
+            Program::start(&room, &[own, &["--dht-protocol", "/bench/kad/1.0.0"], bootstrap].concat())
+        };
+        let mut all = vec![start(&[])?];
+        let address = all[0].address()?;
+        for _ in 0..others {
+            let bootstrap = ["--bootstrap", address.as_str()];
+            all.push(start(if mdns { &[] } else { &bootstrap })?);
+        }
+        all[0].wait_in_room(others as u64)?;
+        Ok(all)
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -117,6 +137,12 @@ impl Program {
             }
             std::thread::sleep(20 * PAUSE);
         }
+    }
+
+    /// Whether so many peers are in its room, and no more.
+    pub fn check_in_room(&mut self, expected: u64) -> Result<(), String> {
+        let now = self.in_room()?;
+        if now == expected { Ok(()) } else { Err(format!("{now} peers instead of {expected}")) }
     }
 
     /// Heartbeats of gossipsub since the start.

@@ -1,29 +1,10 @@
 //! The rows of the table.
 
+use super::{
+    plan::Group,
+    rounds::Pick::{self, *},
+};
 use Figure::*;
-use Pick::*;
-
-/// What is measured together.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Group {
-    /// Echoes through a room, and the memory after them.
-    Echo,
-    /// Peers with nothing to do.
-    Idle,
-    /// Finding each other.
-    Discovery,
-    /// The program's size.
-    Size,
-}
-
-impl Group {
-    /// The group of this name.
-    pub fn named(name: &str) -> Option<Group> {
-        let all =
-            [("echo", Group::Echo), ("idle", Group::Idle), ("discovery", Group::Discovery), ("size", Group::Size)];
-        all.into_iter().find(|(known, _)| *known == name).map(|(_, group)| group)
-    }
-}
 
 /// Whose figure.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,17 +13,6 @@ pub enum Side {
     Ours,
     /// The bare peer's.
     Bare,
-}
-
-/// How the rounds come to one number.
-#[derive(Clone, Copy)]
-pub enum Pick {
-    /// The least.
-    Least,
-    /// The most.
-    Most,
-    /// Their mean.
-    Mean,
 }
 
 /// What a row shows.

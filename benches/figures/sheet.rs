@@ -1,9 +1,10 @@
 //! What was measured, and the table of it.
 
-pub use super::row::{Figure, Group, Side};
+pub use super::row::{Figure, Side};
 use super::{
-    Plan,
-    row::{Pick, ROWS, Row},
+    plan::{Group, Plan},
+    rounds::machine,
+    row::{ROWS, Row},
 };
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -61,11 +62,7 @@ impl Sheet {
 
     fn value(&self, row: &Row, side: Side) -> Option<f64> {
         let values = self.values.get(&(row.figure, side))?;
-        Some(match row.pick {
-            Pick::Least => values.iter().copied().fold(f64::INFINITY, f64::min),
-            Pick::Most => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            Pick::Mean => values.iter().sum::<f64>() / values.len() as f64,
-        })
+        Some(row.pick.of(values))
     }
 
     /// Whether everything was measured, in every round.
@@ -91,7 +88,8 @@ impl Sheet {
 
     /// The table, and below it what each round gave.
     pub fn markdown(&self) -> String {
-        let mut out = format!("{}\n\n| figure | stonechat | bare libp2p | ratio | of the rounds |\n", self.machine());
+        let mut out =
+            format!("{}\n\n| figure | stonechat | bare libp2p | ratio | of the rounds |\n", machine(self.repeat));
         out.push_str("| --- | ---: | ---: | ---: | --- |\n");
         for row in self.wanted() {
             let (ours, bare) = (self.value(row, Side::Ours), self.value(row, Side::Bare));
@@ -104,11 +102,7 @@ impl Sheet {
                 (Some(ours), Some(bare)) if bare != 0.0 => format!("{:.2}", ours / bare),
                 _ => "-".to_owned(),
             };
-            let pick = match row.pick {
-                Pick::Least => "least",
-                Pick::Most => "most",
-                Pick::Mean => "mean",
-            };
+            let pick = row.pick.name();
             let (ours, bare) = (cell(ours, true), cell(bare, row.bare));
             let _ = writeln!(out, "| {} | {ours} | {bare} | {ratio} | {pick} |", self.named(row));
         }
@@ -131,22 +125,5 @@ impl Sheet {
             let _ = writeln!(out, "- failed: {failure}");
         }
         out
-    }
-
-    fn machine(&self) -> String {
-        let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let cpuinfo = text("/proc/cpuinfo");
-        let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, m)| m));
-        let kernel = text("/proc/sys/kernel/osrelease");
-        let profile = if cfg!(debug_assertions) { ", UNOPTIMISED" } else { "" };
-        format!(
-            "stonechat {}, {}, {} x {}, Linux {}, rounds: {}{profile}",
-            env!("CARGO_PKG_VERSION"),
-            jiff::Timestamp::now().strftime("%Y-%m-%d"),
-            std::thread::available_parallelism().map_or(0, usize::from),
-            model.unwrap_or(std::env::consts::ARCH),
-            kernel.trim(),
-            self.repeat,
-        )
     }
 }

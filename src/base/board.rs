@@ -65,6 +65,8 @@ pub struct Limits {
     pub yamux_streams_max: u16,
     /// Yamux receive window of one connection, in bytes (all streams together).
     pub yamux_window_bytes_max: u32,
+    /// Bytes of memory of what was received and not read yet, over all connections.
+    pub unread_bytes_max: u32,
     /// Bytes per second read from one connection, sustained.
     pub read_bytes_per_second_max: u32,
     /// gossipsub messages waiting to be sent to one peer; more are dropped.

@@ -39,7 +39,7 @@ pub enum Profile {
     Js,
     /// universal-connectivity's js peers: SHA-256 of the sequence number in decimal.
     UcJs,
-    /// py-libp2p's own: `seqno ‖ from`.
+    /// py-libp2p's own before it took the specification's, which 0.8.1 has: `seqno ‖ from`.
     Py,
 }
 

@@ -30,7 +30,7 @@ pub const UC_NICK_CHARS: usize = 8;
 /// What is said of topics that are known by name: whether a line brings its end along, and whose message ids hold there.
 /// Sources: go-libp2p's basic-chat-with-rendezvous, rust-libp2p's examples/chat, py-libp2p's examples/pubsub.
 const KNOWN_TOPICS: [(&str, bool, Profile); 3] =
-    [("applesauce", true, Profile::Spec), ("test-net", false, Profile::UcRust), ("pubsub-chat", false, Profile::Py)];
+    [("applesauce", true, Profile::Spec), ("test-net", false, Profile::UcRust), ("pubsub-chat", false, Profile::Spec)];
 
 /// Whose room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -62,7 +62,7 @@ where
     T::ListenerUpgrade: Send + 'static,
 {
     let noise = noise::Config::new(keypair)?;
-    let upgraded = inner.upgrade(Version::V1).authenticate(noise).multiplex(yamux);
+    let upgraded = inner.upgrade(Version::V1).authenticate(noise).multiplex(yamux.shared());
     let upgraded = Crossing::new(upgraded, keypair.public().to_peer_id());
     let limited = TransportTimeout::new(upgraded, Duration::from_millis(HANDSHAKE_TIMEOUT_MS_MAX));
     Ok(limited.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())

@@ -2,7 +2,7 @@
 
 use crate::net::mdns;
 use libp2p::{
-    connection_limits, identify, kad, ping,
+    identify, kad, ping,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
 
@@ -12,7 +12,7 @@ use libp2p::{
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub struct Behaviour {
     /// How many connections.
-    pub limits: connection_limits::Behaviour,
+    pub limits: super::crowd::Behaviour,
     /// Peers on the local network.
     pub mdns: Toggle<mdns::Behaviour>,
     /// Who a peer is and where it listens.

@@ -1,20 +1,27 @@
 //! gossipsub made fit for boards that sleep, move and come back.
 //!
-//! Two faults of libp2p-gossipsub 0.50.1 are mended here, from the outside:
+//! Faults of libp2p-gossipsub 0.50.1 are mended here, from the outside:
 //!
-//! - Its heartbeat resets a timer and returns without polling it again, so on a quiet node it never runs a second
-//!   time. Here a timer of our own drives it: each second while something happens, ten seconds in a quiet room.
+//! - Its heartbeat never runs a second time on a quiet node. Here a timer of our own drives it: each second while something
+//!   happens, ten seconds in a quiet room (`paced.rs`).
 //! - It announces subscriptions only on a peer's first connection, so a peer that comes back with the same key while
 //!   its old connection still stands is never heard again (rust-libp2p issue 5097). Here gossipsub is shown one
 //!   connection a peer, the newest; the ones before it end when nothing is under way on them. When both sides
 //!   dialled at once, both keep the connection that the higher peer id dialled.
+//! - What it remembers is bounded by time alone. Here it is bounded by number (`intake.rs`, `paced.rs`).
 
-use super::lingering::Lingering;
+use super::{
+    intake::{Dropped, Intake},
+    lingering::Lingering,
+    others::Naming,
+    paced::{FromHandler, Inner, Paced},
+};
+use crate::wire::room::TOPIC_PREFIX;
 use futures::FutureExt;
 use libp2p::{
     Multiaddr, PeerId,
     core::{ConnectedPoint, Endpoint, transport::PortUse},
-    gossipsub,
+    gossipsub::{self, MessageAcceptance, MessageId, PublishError, RawMessage, TopicHash},
     multiaddr::Protocol,
     swarm::{
         CloseConnection, ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler,
@@ -22,8 +29,8 @@ use libp2p::{
     },
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    task::{Context, Poll, Waker},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -42,23 +49,7 @@ pub const RACED_DIALS_MS: u64 = 1_000;
 
 /// Peers a node wants in the mesh of a room, at least. Source: gossipsub specification, D_lo.
 pub const GOSSIP_MESH_LOW: usize = 5;
-
-type Inner = gossipsub::Behaviour<gossipsub::IdentityTransform, gossipsub::MaxCountSubscriptionFilter<TopicBounds>>;
-
-/// Which topics a remote may subscribe to: any, if the name is short enough to be remembered.
-#[derive(Debug, Clone, Copy)]
-pub struct TopicBounds {
-    /// Longest topic in bytes.
-    pub topic_bytes_max: usize,
-}
-
-impl gossipsub::TopicSubscriptionFilter for TopicBounds {
-    fn can_subscribe(&mut self, topic: &gossipsub::TopicHash) -> bool {
-        topic.as_str().len() <= self.topic_bytes_max
-    }
-}
-
-/// Why a second connection of a peer was refused.
+/// Why a connection of a peer was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Superfluous {
     /// The connection that the higher peer id dialled stands already.
@@ -67,6 +58,9 @@ pub enum Superfluous {
     /// Another one in the same direction was a moment earlier.
     #[error("another address of the same dial was a moment earlier")]
     Raced,
+    /// What it sent was not what the protocol says, too often and not long ago.
+    #[error("it sent what the protocol does not allow, and is shut out for some minutes")]
+    ShutOut,
 }
 
 struct Active {
@@ -77,7 +71,7 @@ struct Active {
 
 /// gossipsub with a heartbeat that never sleeps for good and one connection a peer.
 pub struct Behaviour {
-    inner: Inner,
+    paced: Paced,
     local: PeerId,
     active: BTreeMap<PeerId, Active>,
     /// Connections gossipsub was told are closed although they still stand.
@@ -87,14 +81,17 @@ pub struct Behaviour {
     busy_until: Instant,
     heartbeats: u64,
     replaced: u64,
+    naming: Naming,
+    intake: Intake,
+    shown_out: VecDeque<PeerId>,
 }
 
 impl Behaviour {
     /// Wraps a configured gossipsub behaviour. Of the connections that gave way `lingering_max` may stay for long.
-    pub fn new(inner: Inner, local: PeerId, lingering_max: usize) -> Self {
+    pub fn new(inner: Inner, local: PeerId, lingering_max: usize, naming: Naming) -> Self {
         let now = Instant::now();
         Behaviour {
-            inner,
+            paced: Paced::new(inner, now),
             local,
             active: BTreeMap::new(),
             detached: BTreeSet::new(),
@@ -103,18 +100,59 @@ impl Behaviour {
             busy_until: now + Duration::from_millis(BUSY_MS),
             heartbeats: 0,
             replaced: 0,
+            naming,
+            intake: Intake::new([fastrand::u64(..), fastrand::u64(..)], now),
+            shown_out: VecDeque::new(),
         }
     }
 
     /// gossipsub itself, to publish, subscribe and ask. Whoever calls this makes the pace busy.
     pub fn inner_mut(&mut self) -> &mut Inner {
         self.on_activity();
-        &mut self.inner
+        self.paced.inner_mut()
     }
 
     /// gossipsub itself, to ask.
     pub fn inner(&self) -> &Inner {
-        &self.inner
+        self.paced.inner()
+    }
+
+    /// Hands a message to all who are in its room.
+    pub fn publish(&mut self, topic: TopicHash, data: &[u8]) -> Result<MessageId, PublishError> {
+        let (now, same) = (Instant::now(), self.naming.is_by_content(&topic));
+        if same {
+            let (source, topic) = (Some(self.local), topic.clone());
+            let id = self.naming.id(&gossipsub::Message { source, data: data.into(), sequence_number: None, topic });
+            if self.intake.is_same(&id, now) {
+                return Err(PublishError::Duplicate);
+            }
+        }
+        let id = self.inner_mut().publish(topic, data)?;
+        self.intake.note(&id, same, now);
+        self.paced.on_cached(id.clone());
+        self.paced.count(1);
+        Ok(id)
+    }
+
+    /// What is to become of a message that a peer brought.
+    pub fn judge(&mut self, id: MessageId, from: &PeerId, acceptance: MessageAcceptance) {
+        let now = Instant::now();
+        let (is_accepted, is_bad) = match acceptance {
+            MessageAcceptance::Accept => (true, false),
+            MessageAcceptance::Reject => (false, true),
+            MessageAcceptance::Ignore => (false, false),
+        };
+        self.inner_mut().report_message_validation_result(&id, from, acceptance);
+        if is_bad {
+            self.on_offence(from, 1, now);
+        } else if is_accepted {
+            self.paced.on_cached(id);
+        }
+    }
+
+    /// What of the peers' gossip was not taken.
+    pub fn dropped(&self) -> Dropped {
+        self.intake.dropped()
     }
 
     /// Ticks of the heartbeat's clock since the start.
@@ -141,17 +179,66 @@ impl Behaviour {
         }
     }
 
+    fn on_offence(&mut self, peer: &PeerId, count: usize, now: Instant) {
+        self.intake.offend(peer, count as f32, now);
+        self.show_out(peer, now);
+    }
+
+    /// Closes the connections of a peer that misbehaved too much.
+    fn show_out(&mut self, peer: &PeerId, now: Instant) {
+        if self.intake.is_deaf_to(peer, now) && !self.shown_out.contains(peer) {
+            log::info!("{peer} is shown out: what it sent was not what the protocol says");
+            self.shown_out.push_back(*peer);
+        }
+    }
+
+    /// Takes of what a peer sent as much as can be taken.
+    fn on_rpc(&mut self, peer: &PeerId, event: &mut FromHandler, now: Instant) {
+        let FromHandler::Message { rpc, invalid_messages } = event else { return };
+        // In a room of other programs an author whose kind of key is unknown here looks like a forger, and its friends who
+        // hand its messages on would be shut out for it: what cannot be checked there is dropped, and nobody is blamed.
+        let bad = invalid_messages.drain(..).filter(|(message, _)| message.topic.as_str().starts_with(TOPIC_PREFIX));
+        let bad = bad.count();
+        if bad > 0 {
+            self.intake.offend(peer, bad as f32, now);
+        }
+        if self.intake.is_deaf_to(peer, now) {
+            rpc.messages.clear();
+            rpc.control_msgs.clear();
+            rpc.subscriptions.clear();
+            self.intake.note_offender();
+            return self.show_out(peer, now);
+        }
+        let Behaviour { paced, intake, naming, .. } = self;
+        rpc.messages.retain_mut(|message| {
+            // gossipsub would keep what is of no room of ours.
+            paced.inner().topics().any(|topic| *topic == message.topic) && is_new(message, naming, intake, now)
+        });
+        rpc.control_msgs.retain(|control| intake.take_control(peer, control, now));
+        while let Some(id) = intake.pop_asked(now) {
+            rpc.messages.push(paced.forget(id));
+        }
+        while let Some(id) = intake.pop_known() {
+            rpc.messages.push(paced.know(id));
+        }
+        paced.count(rpc.messages.len());
+        self.show_out(peer, now);
+    }
+
     /// Whether a mesh could be fuller than it is: then the pace stays busy.
     fn mesh_wants_peers(&self) -> bool {
         let low = GOSSIP_MESH_LOW;
-        self.inner.topics().any(|topic| {
-            let in_mesh = self.inner.mesh_peers(topic).count();
-            in_mesh < low && self.inner.all_peers().filter(|(_, topics)| topics.contains(&topic)).count() > in_mesh
+        self.inner().topics().any(|topic| {
+            let in_mesh = self.inner().mesh_peers(topic).count();
+            in_mesh < low && self.inner().all_peers().filter(|(_, topics)| topics.contains(&topic)).count() > in_mesh
         })
     }
 
     /// Decides which of two connections of one peer lives on; called before the new one's handler is made.
     fn on_handler_wanted(&mut self, peer: PeerId, dialer: bool, remote: &Multiaddr) -> Result<(), ConnectionDenied> {
+        if self.intake.is_shut_out(&peer, Instant::now()) {
+            return Err(ConnectionDenied::new(Superfluous::ShutOut));
+        }
         self.on_activity();
         let Some(old) = self.active.get(&peer) else { return Ok(()) };
         if old.endpoint.is_dialer() == dialer && old.since.elapsed() < Duration::from_millis(RACED_DIALS_MS) {
@@ -165,7 +252,7 @@ impl Behaviour {
             return Err(ConnectionDenied::new(Superfluous::Crossed));
         }
         let Some(old) = self.active.remove(&peer) else { return Ok(()) };
-        self.inner.on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
+        self.paced.inner_mut().on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
             peer_id: peer,
             connection_id: old.connection,
             endpoint: &old.endpoint,
@@ -180,20 +267,25 @@ impl Behaviour {
 
     fn on_established(&mut self, event: ConnectionEstablished<'_>) {
         let (connection, endpoint) = (event.connection_id, event.endpoint.clone());
-        self.active.insert(event.peer_id, Active { connection, endpoint, since: Instant::now() });
+        let now = Instant::now();
+        self.active.insert(event.peer_id, Active { connection, endpoint, since: now });
+        self.intake.on_connected(event.peer_id, now);
         let first = ConnectionEstablished { other_established: 0, ..event };
-        self.inner.on_swarm_event(FromSwarm::ConnectionEstablished(first));
+        self.paced.inner_mut().on_swarm_event(FromSwarm::ConnectionEstablished(first));
     }
 
     fn on_closed(&mut self, event: ConnectionClosed<'_>) {
         self.on_activity();
         self.lingering.on_closed(event.connection_id);
+        if event.remaining_established == 0 {
+            self.intake.on_disconnected(&event.peer_id, Instant::now());
+        }
         if self.detached.remove(&event.connection_id) {
             return; // gossipsub was told when the newer one came.
         }
         self.active.remove(&event.peer_id);
         let last = ConnectionClosed { remaining_established: 0, ..event };
-        self.inner.on_swarm_event(FromSwarm::ConnectionClosed(last));
+        self.paced.inner_mut().on_swarm_event(FromSwarm::ConnectionClosed(last));
     }
 }
 
@@ -204,6 +296,17 @@ fn has_moved(old: &Multiaddr, new: &Multiaddr) -> bool {
         (Some(Protocol::Ip6(old)), Some(Protocol::Ip6(new))) => old != new,
         _ => false,
     }
+}
+
+/// Whether a message is one to take.
+fn is_new(message: &mut RawMessage, naming: &Naming, intake: &mut Intake, now: Instant) -> bool {
+    let (source, sequence_number) = (message.source, message.sequence_number);
+    let (data, topic) = (std::mem::take(&mut message.data), message.topic.clone());
+    let same = naming.is_by_content(&topic);
+    let named = gossipsub::Message { source, data, sequence_number, topic };
+    let id = naming.id(&named);
+    message.data = named.data;
+    intake.take(&id, same, now)
 }
 
 impl NetworkBehaviour for Behaviour {
@@ -218,7 +321,7 @@ impl NetworkBehaviour for Behaviour {
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         self.on_handler_wanted(peer, false, remote)?;
-        self.inner.handle_established_inbound_connection(connection, peer, local, remote)
+        self.paced.inner_mut().handle_established_inbound_connection(connection, peer, local, remote)
     }
 
     fn handle_established_outbound_connection(
@@ -230,38 +333,43 @@ impl NetworkBehaviour for Behaviour {
         port_use: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         self.on_handler_wanted(peer, true, address)?;
-        self.inner.handle_established_outbound_connection(connection, peer, address, role, port_use)
+        self.paced.inner_mut().handle_established_outbound_connection(connection, peer, address, role, port_use)
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(event) => self.on_established(event),
             FromSwarm::ConnectionClosed(event) => self.on_closed(event),
-            event => self.inner.on_swarm_event(event),
+            event => self.paced.inner_mut().on_swarm_event(event),
         }
     }
 
-    fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        mut event: THandlerOutEvent<Self>,
+    ) {
         self.on_activity();
-        self.inner.on_connection_handler_event(peer, connection, event);
+        self.on_rpc(&peer, &mut event, Instant::now());
+        self.paced.inner_mut().on_connection_handler_event(peer, connection, event);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
+            if let Some(peer_id) = self.shown_out.pop_front() {
+                return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::All });
+            }
             if let Some((peer_id, connection)) = self.lingering.pop_due(Instant::now()) {
                 return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(connection) });
             }
-            // gossipsub's only wakers are its two timers. They are polled without one: our tick decides. The second
-            // poll hands out what a heartbeat in the first one pushed.
-            let mut quiet = Context::from_waker(Waker::noop());
-            for _ in 0..2 {
-                if let Poll::Ready(event) = self.inner.poll(&mut quiet) {
-                    return Poll::Ready(event);
-                }
+            if let Poll::Ready(event) = self.paced.poll() {
+                return Poll::Ready(event);
             }
             if self.tick.poll_unpin(cx).is_pending() {
                 return Poll::Pending;
             }
+            self.paced.beat();
             self.heartbeats += 1;
             let busy = self.busy_until > Instant::now() || self.mesh_wants_peers();
             let pace = if busy { HEARTBEAT_BUSY_MS } else { HEARTBEAT_QUIET_MS };

@@ -170,8 +170,7 @@ impl Node {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
                 let acceptance = self.on_message(message);
-                let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
-                gossip.report_message_validation_result(&message_id, &propagation_source, acceptance);
+                self.swarm.behaviour_mut().gossip.judge(message_id, &propagation_source, acceptance);
             }
             gossipsub::Event::Subscribed { peer_id, topic } => {
                 if let Some(room) = self.room_of(&topic) {

@@ -1,15 +1,18 @@
 //! Every limit of every libp2p part, set here and nowhere else, from the board. A default left alone is a bug.
 
 use super::{
+    config::Role,
     courier,
     direct::PROTOCOL,
     gate::Gate,
-    gossip::{GOSSIP_MESH_LOW, TopicBounds},
+    gossip::GOSSIP_MESH_LOW,
+    intake::TAKEN_MS,
     others::Naming,
+    paced::{GOSSIP_HEARTBEAT_MS, GOSSIP_HISTORY, TopicBounds},
 };
 use crate::{base::board::Limits, compat::room::NAMESPACES_MAX, wire::bounds};
 use libp2p::{
-    PeerId, StreamProtocol, connection_limits,
+    PeerId, StreamProtocol,
     gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode},
     identify,
     identity::Keypair,
@@ -36,20 +39,23 @@ pub const GOSSIP_CONTROL_BYTES_MAX: usize = 16 * 1024;
 pub const GOSSIP_CONTROL_IDS_MAX: usize = 256;
 /// Topics one remote may subscribe to. Source: libp2p-gossipsub's handler keeps 100; a board keeps fewer.
 pub const GOSSIP_TOPICS_PER_PEER_MAX: usize = 32;
-/// Seconds gossipsub remembers a message id: as long as others offer it by IHAVE. Its cache has no bound but time, and
-/// each id costs some 250 bytes; the core remembers far more ids in less memory.
-pub const GOSSIP_DUPLICATE_S: u64 = 3;
 /// How long a message waits for a slow link before it is dropped. A Wi-Fi with 30 % loss stalls for seconds.
 pub const GOSSIP_QUEUE_S: u64 = 120;
-/// Milliseconds between gossipsub's own heartbeats at most: shorter than our tick, so that each tick runs one, and under
-/// load more, so that its cache of whole messages holds well under a second of them.
-pub const GOSSIP_HEARTBEAT_MS: u64 = 200;
+/// Seconds a peer is not asked into a mesh again that it left, or that was too full. gossipsub forgets one only after as
+/// many heartbeats as fit in this time if they run as fast as they may, which is ten times as long. Guess: half of the
+/// specification's.
+pub const GOSSIP_BACKOFF_S: u64 = 30;
 /// Milliseconds after which a connection without any use is closed; those in a room are kept by the mesh.
 pub const IDLE_CONNECTION_S: u64 = 60;
 /// Seconds between pings. A dead link is noticed after two of them.
 pub const PING_INTERVAL_S: u64 = 20;
 /// Seconds a ping may take.
 pub const PING_TIMEOUT_S: u64 = 10;
+/// Peers in one bucket of the DHT's table, of which 256 are allocated at once, 320 bytes a place. Guess: enough for
+/// a peer that others do not start from; Kademlia's k is 20.
+pub const DHT_BUCKET_PEERS: usize = 8;
+/// The same of a bootstrap node. Source: Kademlia's k.
+pub const DHT_BUCKET_PEERS_BOOTSTRAP: usize = 20;
 /// Bytes of one DHT packet: 20 peers with a handful of addresses exceed libp2p's 16 KiB.
 pub const DHT_PACKET_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a value in the DHT: nobody stores values with us.
@@ -60,8 +66,6 @@ pub const DHT_PROVIDER_TTL_S: u64 = 48 * 3600;
 pub const DHT_PROVIDE_INTERVAL_S: u64 = 9450;
 /// Seconds a DHT query may take. Source: libp2p-kad default.
 pub const DHT_QUERY_S: u64 = 60;
-/// Connections of one peer: the standing one, the one that replaces it, and one more in crossed dials.
-pub const CONNECTIONS_PER_PEER_MAX: u32 = 3;
 /// One part in this many of a board's connections may be such as gave way to a newer one and still carry something.
 /// Guess: they are few, and not to keep others out.
 pub const LINGERING_SHARE: u16 = 3;
@@ -84,35 +88,37 @@ pub fn message_id(message: &gossipsub::Message) -> MessageId {
 }
 
 /// gossipsub: StrictSign, the specification's ids but where a room's are other, queues and caches as the board allows.
+/// Without its scoring, which remembers each message for two minutes; `intake.rs` keeps the score.
 pub fn gossip(keypair: &Keypair, limits: &Limits, naming: Naming) -> Result<super::gossip::Behaviour, String> {
+    let ids = naming.clone();
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Strict)
         .validate_messages()
-        .message_id_fn(move |message| naming.id(message))
+        .message_id_fn(move |message| ids.id(message))
         .max_transmit_size(GOSSIP_RPC_BYTES_MAX + GOSSIP_READ_BYTES)
         .max_control_message_size(GOSSIP_CONTROL_BYTES_MAX)
         .heartbeat_interval(Duration::from_millis(GOSSIP_HEARTBEAT_MS))
         .heartbeat_initial_delay(Duration::from_millis(100))
-        .history_length(3)
-        .history_gossip(2)
+        .history_length(GOSSIP_HISTORY)
+        .history_gossip(GOSSIP_HISTORY - 1)
         .mesh_n(6)
         .mesh_n_low(GOSSIP_MESH_LOW)
         .mesh_n_high(12)
         .mesh_outbound_min(2)
         .gossip_lazy(6)
-        .retain_scores(4)
         .flood_publish(true)
         .prune_peers(0)
-        .prune_backoff(Duration::from_secs(60))
+        .prune_backoff(Duration::from_secs(GOSSIP_BACKOFF_S))
         .unsubscribe_backoff(Duration::from_secs(10))
-        .duplicate_cache_time(Duration::from_secs(GOSSIP_DUPLICATE_S))
+        .duplicate_cache_time(Duration::from_millis(TAKEN_MS))
         .connection_handler_queue_len(usize::from(limits.gossip_queue_messages_max))
         .publish_queue_duration(Duration::from_secs(GOSSIP_QUEUE_S))
         .forward_queue_duration(Duration::from_secs(GOSSIP_QUEUE_S))
         .max_ihave_messages_heartbeat(10)
         .max_control_messages_sent(GOSSIP_CONTROL_IDS_MAX)
         .max_publish_messages(64)
-        .idontwant_message_size_threshold(1000)
+        // Never: such messages wait in a queue of 20,000 for those who do not read, and a frame is small.
+        .idontwant_message_size_threshold(GOSSIP_RPC_BYTES_MAX)
         .build()
         .map_err(|e| e.to_string())?;
     let filter = gossipsub::MaxCountSubscriptionFilter {
@@ -120,69 +126,24 @@ pub fn gossip(keypair: &Keypair, limits: &Limits, naming: Naming) -> Result<supe
         max_subscribed_topics: GOSSIP_TOPICS_PER_PEER_MAX,
         max_subscriptions_per_request: GOSSIP_TOPICS_PER_PEER_MAX,
     };
-    let mut inner = gossipsub::Behaviour::new_with_subscription_filter(
+    let inner = gossipsub::Behaviour::new_with_subscription_filter(
         MessageAuthenticity::Signed(keypair.clone()),
         config,
         filter,
     )
     .map_err(str::to_owned)?;
-    inner.with_peer_score(peer_score(limits), peer_score_thresholds())?;
     let lingering_max = usize::from(limits.connections_max / LINGERING_SHARE);
-    Ok(super::gossip::Behaviour::new(inner, keypair.public().to_peer_id(), lingering_max))
-}
-
-/// Peer scoring for quiet rooms and for a house full of boards behind one address: silence costs nothing, and so
-/// does one address up to as many peers as we hold connections.
-fn peer_score(limits: &Limits) -> gossipsub::PeerScoreParams {
-    gossipsub::PeerScoreParams {
-        topics: Default::default(),
-        topic_score_cap: 50.0,
-        app_specific_weight: 1.0,
-        ip_colocation_factor_weight: -5.0,
-        ip_colocation_factor_threshold: f64::from(limits.connections_max.max(8)),
-        ip_colocation_factor_whitelist: Default::default(),
-        behaviour_penalty_weight: -10.0,
-        behaviour_penalty_threshold: 6.0,
-        behaviour_penalty_decay: 0.8,
-        decay_interval: Duration::from_secs(10),
-        decay_to_zero: 0.1,
-        retain_score: Duration::from_secs(600),
-        slow_peer_weight: 0.0, // A slow Wi-Fi is no offence.
-        slow_peer_threshold: 1.0,
-        slow_peer_decay: 0.2,
-    }
-}
-
-/// Scoring of one room: being there and bringing news first is good, forged or malformed messages are bad.
-pub fn room_score() -> gossipsub::TopicScoreParams {
-    gossipsub::TopicScoreParams {
-        topic_weight: 1.0,
-        time_in_mesh_weight: 0.01,
-        time_in_mesh_quantum: Duration::from_secs(1),
-        time_in_mesh_cap: 600.0,
-        first_message_deliveries_weight: 0.5,
-        first_message_deliveries_decay: 0.9,
-        first_message_deliveries_cap: 20.0,
-        mesh_message_deliveries_weight: 0.0,
-        mesh_failure_penalty_weight: 0.0,
-        invalid_message_deliveries_weight: -20.0,
-        invalid_message_deliveries_decay: 0.9,
-        ..Default::default()
-    }
-}
-
-fn peer_score_thresholds() -> gossipsub::PeerScoreThresholds {
-    gossipsub::PeerScoreThresholds {
-        gossip_threshold: -50.0,
-        publish_threshold: -100.0,
-        graylist_threshold: -200.0,
-        accept_px_threshold: 1000.0,
-        opportunistic_graft_threshold: 1.0,
-    }
+    Ok(super::gossip::Behaviour::new(inner, keypair.public().to_peer_id(), lingering_max, naming))
 }
 
 /// Kademlia, never seeded by itself: the node feeds it bounded, verified addresses.
-pub fn dht(local: PeerId, protocol: StreamProtocol, limits: &Limits) -> kad::Behaviour<kad::store::MemoryStore> {
+pub fn dht(
+    local: PeerId,
+    protocol: StreamProtocol,
+    limits: &Limits,
+    role: Role,
+) -> kad::Behaviour<kad::store::MemoryStore> {
+    let bucket = if role == Role::Bootstrap { DHT_BUCKET_PEERS_BOOTSTRAP } else { DHT_BUCKET_PEERS };
     let records = usize::from(limits.dht_records_max);
     let store = kad::store::MemoryStoreConfig {
         max_records: records,
@@ -204,19 +165,10 @@ pub fn dht(local: PeerId, protocol: StreamProtocol, limits: &Limits) -> kad::Beh
         .set_substreams_timeout(Duration::from_secs(10))
         .set_max_packet_size(DHT_PACKET_BYTES_MAX)
         .set_caching(kad::Caching::Disabled);
+    if let Some(size) = NonZeroUsize::new(bucket) {
+        config.set_kbucket_size(size);
+    }
     kad::Behaviour::with_config(local, kad::store::MemoryStore::with_config(local, store), config)
-}
-
-/// How many connections, in all and of each sort.
-pub fn connections(limits: &Limits) -> connection_limits::Behaviour {
-    let limits = connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(limits.connections_pending_max.into()))
-        .with_max_pending_outgoing(Some(limits.connections_pending_max.into()))
-        .with_max_established_incoming(Some(limits.connections_inbound_max.into()))
-        .with_max_established_outgoing(Some(limits.connections_outbound_max.into()))
-        .with_max_established(Some(limits.connections_max.into()))
-        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
-    connection_limits::Behaviour::new(limits)
 }
 
 /// identify, with our listen addresses pushed when they change: that is how a moved peer is found again.

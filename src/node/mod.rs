@@ -7,14 +7,22 @@ pub mod event;
 
 pub mod command;
 pub mod config;
+pub mod crowd;
 pub mod lingering;
 
-pub mod gossip;
+pub mod control;
+
+pub mod intake;
+
 pub mod peers;
 
 pub mod rendezvous;
 
 pub mod others;
+
+pub mod paced;
+
+pub mod gossip;
 
 pub mod bootstrap;
 pub mod channel;

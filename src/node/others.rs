@@ -76,6 +76,10 @@ pub fn notice(name: &str) -> Option<String> {
     Some(format!("{name} is {}{ids}", theirs.notice()))
 }
 
+/// The topic of what we make up ourselves for gossipsub: an id, to be waited for no more. Nothing of a peer in it is
+/// heard.
+pub const FORGET_TOPIC: &str = "/stonechat/forget";
+
 /// How gossipsub names messages, by topic: as the specification does, but for the topics named here. Only the node's task
 /// asks and sets.
 #[derive(Debug, Clone, Default)]
@@ -91,10 +95,22 @@ impl Naming {
         };
     }
 
+    fn profile(&self, topic: &TopicHash) -> Profile {
+        let topics = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        topics.get(topic).copied().unwrap_or_default()
+    }
+
+    /// Whether all messages of a topic that say the same have the same name.
+    pub fn is_by_content(&self, topic: &TopicHash) -> bool {
+        self.profile(topic) == Profile::UcRust
+    }
+
     /// The name of a message.
     pub fn id(&self, message: &Message) -> MessageId {
-        let profile = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&message.topic).copied();
-        let profile = profile.unwrap_or_default();
+        if message.topic.as_str() == FORGET_TOPIC {
+            return MessageId::new(&message.data);
+        }
+        let profile = self.profile(&message.topic);
         let from = message.source.map(|peer| peer.to_bytes()).unwrap_or_default();
         let from_text = match (profile, message.source) {
             (Profile::Rust | Profile::Nim, Some(peer)) => peer.to_base58(),

@@ -5,6 +5,7 @@ use super::{
     behaviour::Behaviour,
     bootstrap::{BOOTSTRAP_MAX, Bootstrap},
     config::{Config, DEFAULT_PORT, Role},
+    crowd,
     event::{FoundBy, Stage},
     handle::{self, Handle, Reply, Request},
     limits,
@@ -99,8 +100,11 @@ pub fn start(
     };
     let transport = tcp::Transport::new(tcp_config);
     let counters = transport.counters();
-    let yamux =
-        yamux::Config { streams_max: limits.yamux_streams_max, window_bytes_max: limits.yamux_window_bytes_max };
+    let yamux = yamux::Config {
+        streams_max: limits.yamux_streams_max,
+        window_bytes_max: limits.yamux_window_bytes_max,
+        unread_bytes_max: limits.unread_bytes_max,
+    };
     let transport = net::upgrade(transport, &config.keypair, yamux).map_err(|e| StartError::Config(e.to_string()))?;
     // Outside, so that the time a handshake may take holds for each address found and not for the lookups.
     let transport = dns::Transport::system(transport, executor).boxed();
@@ -114,11 +118,11 @@ pub fn start(
         mdns::Behaviour::new(mdns_config, local)
     });
     let mdns = mdns.transpose().map_err(|e| StartError::Config(e.to_string()))?;
-    let mut dht = limits::dht(local, protocol, limits);
+    let mut dht = limits::dht(local, protocol, limits, config.role);
     dht.set_mode(Some(if config.role == Role::Bootstrap { kad::Mode::Server } else { kad::Mode::Client }));
     let naming = super::others::Naming::default();
     let behaviour = Behaviour {
-        limits: limits::connections(limits),
+        limits: crowd::Behaviour::new(limits),
         mdns: Toggle::from(mdns),
         identify: limits::identify(&config.keypair),
         ping: limits::ping(),
@@ -149,7 +153,8 @@ pub fn start(
     let mut core = Core::new(settings, &local.to_bytes()).map_err(|e| StartError::Config(e.to_string()))?;
     core.resume(clock_mark.mark());
     let (handle, requests, hub) = handle::channel(limits.commands_queue_max.into(), limits.events_queue_max.into());
-    let mut node = Node {
+    // Boxed at once: it is large, and every copy on the stack stays in memory.
+    let mut node = Box::new(Node {
         swarm,
         executor: executor.clone(),
         core,
@@ -180,7 +185,7 @@ pub fn start(
         counts: Default::default(),
         housekeeping: now + Duration::from_secs(super::meet::HOUSEKEEPING_S),
         tcp: counters,
-    };
+    });
     for room in &config.rooms {
         node.join(room).map_err(|e| StartError::Config(e.0))?;
     }
@@ -216,7 +221,7 @@ fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[Multiaddr]) -> Result<(), S
 }
 
 impl Node {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         self.do_due(Instant::now());
         let mut timer_at = self.next_due();
         let mut timer = smol::Timer::at(timer_at);
@@ -283,7 +288,7 @@ impl Node {
     }
 
     /// Leaves politely: says goodbye by mDNS and in the rooms, closes every connection, writes to disk.
-    async fn end(mut self, stop: Option<Reply>) {
+    async fn end(mut self: Box<Self>, stop: Option<Reply>) {
         self.requests.close();
         if let Some(mdns) = self.swarm.behaviour_mut().mdns.as_mut() {
             mdns.goodbye();

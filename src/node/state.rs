@@ -100,7 +100,12 @@ impl Node {
     pub(super) fn counters(&self, dht_addresses: u64) -> Vec<Counter> {
         let gossip = &self.swarm.behaviour().gossip;
         let tcp = self.tcp.counts();
+        let dropped = gossip.dropped();
         let read = [
+            ("gossip: messages seen before", dropped.seen),
+            ("gossip: messages dropped, too many at once", dropped.too_many),
+            ("gossip: control messages dropped", dropped.control),
+            ("gossip: dropped, of peers that misbehave", dropped.offenders),
             ("heartbeats", gossip.heartbeats()),
             ("connections replaced by a newer one", gossip.replaced()),
             ("dht: addresses of the fullest entry", dht_addresses),

@@ -5,7 +5,7 @@ use super::{
     command::{Answer, Sent},
     event::{Event, MessageEvent, RecordEvent},
     handle::Refused,
-    limits, others,
+    others,
     state::{Node, OUTBOX_MAX, OUTBOX_RETRY_MS, Waiting},
 };
 use crate::{
@@ -99,9 +99,6 @@ impl Node {
         if let Err(error) = gossip.subscribe(&topic) {
             let _ = self.core.command_leave(&room);
             return Err(refuse(error));
-        }
-        if let Err(error) = gossip.set_topic_params(topic, limits::room_score()) {
-            log::warn!("room {room}: {error}");
         }
         for (namespace, key) in others::namespaces(&room) {
             self.rendezvous.join(&namespace, key, Instant::now());
@@ -207,7 +204,7 @@ impl Node {
 
     /// Hands a message to gossipsub. False if nobody could take it now.
     fn hand_out(&mut self, room: &RoomName, data: &[u8]) -> Result<bool, Refused> {
-        match self.swarm.behaviour_mut().gossip.inner_mut().publish(others::topic(room), data) {
+        match self.swarm.behaviour_mut().gossip.publish(others::topic(room), data) {
             Ok(_) => {
                 if !room.is_others() {
                     self.recent.push(room, data, Instant::now());
@@ -273,7 +270,7 @@ impl Node {
     pub(super) fn repeat_due(&mut self, now: Instant) {
         for (room, data) in self.recent.due(now) {
             // Nobody there who could take it: nobody missed it either.
-            let _ = self.swarm.behaviour_mut().gossip.inner_mut().publish(others::topic(&room), &*data);
+            let _ = self.swarm.behaviour_mut().gossip.publish(others::topic(&room), &data);
             self.count("lines said again for who came");
         }
     }

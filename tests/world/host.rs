@@ -2,22 +2,22 @@
 //! that can be bad.
 
 use super::{insist, ip};
-use std::cell::Cell;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A subnet 10.77.N.0/24; its router, if it has one, is at .254.
 #[derive(Debug)]
 pub struct Subnet {
     number: u8,
-    taken: Cell<u8>,
+    taken: AtomicU8,
 }
 
 impl Subnet {
     pub(super) fn new(number: u8) -> Self {
-        Self { number, taken: Cell::new(0) }
+        Self { number, taken: AtomicU8::new(0) }
     }
 
     pub(super) fn bridge(&self) -> String {
@@ -29,8 +29,7 @@ impl Subnet {
     }
 
     fn next(&self) -> String {
-        self.taken.set(self.taken.get() + 1);
-        format!("10.77.{}.{}", self.number, self.taken.get())
+        format!("10.77.{}.{}", self.number, self.taken.fetch_add(1, Relaxed) + 1)
     }
 }
 

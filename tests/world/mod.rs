@@ -3,14 +3,17 @@
 //! A world is a switch (one namespace with a bridge a subnet) and hosts with one cable each. Nothing of it is in
 //! the namespace of the machine, so that names never collide; everything is gone when the world is dropped.
 
+pub mod foreign;
 pub mod host;
 pub mod peer;
 
+#[allow(unused_imports)] // Few tests meet strangers.
+pub use foreign::Foreign;
 pub use host::{Host, Subnet};
 pub use peer::Peer;
 
-use std::cell::{Cell, RefCell};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,9 +25,9 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 pub struct World {
     tag: String,
-    namespaces: RefCell<Vec<String>>,
-    subnets: Cell<u8>,
-    ports: Cell<u32>,
+    namespaces: Mutex<Vec<String>>,
+    subnets: AtomicU8,
+    ports: AtomicU32,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -45,9 +48,9 @@ impl World {
         *count += 1;
         let world = Self {
             tag: format!("stonechat-{}-{count}", std::process::id()),
-            namespaces: RefCell::default(),
-            subnets: Cell::new(0),
-            ports: Cell::new(0),
+            namespaces: Mutex::default(),
+            subnets: AtomicU8::new(0),
+            ports: AtomicU32::new(0),
             _turn: turn,
         };
         world.namespace("switch");
@@ -56,9 +59,7 @@ impl World {
 
     /// A subnet 10.77.N.0/24 on a bridge of its own.
     pub fn subnet(&self) -> Subnet {
-        let number = self.subnets.get();
-        self.subnets.set(number + 1);
-        let subnet = Subnet::new(number);
+        let subnet = Subnet::new(self.subnets.fetch_add(1, Relaxed));
         let (switch, bridge) = (self.switch(), subnet.bridge());
         ip(&["-n", &switch, "link", "add", &bridge, "type", "bridge", "mcast_snooping", "0"]);
         ip(&["-n", &switch, "link", "set", &bridge, "up"]);
@@ -92,21 +93,20 @@ impl World {
     }
 
     fn port(&self) -> String {
-        self.ports.set(self.ports.get() + 1);
-        format!("port{}", self.ports.get())
+        format!("port{}", self.ports.fetch_add(1, Relaxed) + 1)
     }
 
     fn namespace(&self, name: &str) -> String {
         let full = format!("{}-{name}", self.tag);
         ip(&["netns", "add", &full]);
-        self.namespaces.borrow_mut().push(full.clone());
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).push(full.clone());
         full
     }
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        for name in self.namespaces.borrow().iter() {
+        for name in self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             remove(name);
         }
     }

@@ -59,7 +59,10 @@ impl Peer {
 
     /// `stonechat COMMAND`, spoken to as soon as its socket answers.
     pub fn start(host: &Host, command: &str, name: &str, dir: &Path, args: &[&str]) -> Self {
-        Self::start_as(&[env!("CARGO_BIN_EXE_stonechat")], host, command, name, dir, args)
+        // Another build of it may be tried as well: the one that boards run is static.
+        let other = std::env::var("STONECHAT_TEST_PROGRAM");
+        let program = other.as_deref().unwrap_or(env!("CARGO_BIN_EXE_stonechat"));
+        Self::start_as(&[program], host, command, name, dir, args)
     }
 
     /// The same by another program: its path, or an emulator and its arguments that end with that path.
@@ -145,18 +148,21 @@ impl Peer {
 
     /// The first event that `wanted` accepts, of those so far and those to come, with its time of arrival.
     pub fn wait_event(&self, what: &str, limit: Duration, wanted: impl Fn(&Event) -> bool) -> (Instant, Event) {
+        self.find_event(limit, wanted)
+            .unwrap_or_else(|| panic!("{}: not within {limit:?}: {what}\n{}", self.name, tail(&self.dir)))
+    }
+
+    /// The same, for what need not come.
+    pub fn find_event(&self, limit: Duration, wanted: impl Fn(&Event) -> bool) -> Option<(Instant, Event)> {
         let mut seen = 0;
         let start = Instant::now();
         let mut events = self.heard.events.lock().expect("the listener lives");
         loop {
             if let Some(found) = events[seen..].iter().find(|(_, event)| wanted(event)) {
-                return found.clone();
+                return Some(found.clone());
             }
             seen = events.len();
-            let Some(left) = limit.checked_sub(start.elapsed()) else {
-                drop(events);
-                panic!("{}: not within {limit:?}: {what}\n{}", self.name, tail(&self.dir));
-            };
+            let left = limit.checked_sub(start.elapsed())?;
             events = self.heard.changed.wait_timeout(events, left).expect("the listener lives").0;
         }
     }

@@ -1,5 +1,7 @@
 //! From the strings of TXT records to addresses that can be dialled from here.
 
+use std::net::IpAddr;
+
 use hickory_proto::rr::Name;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
@@ -12,6 +14,8 @@ pub(super) struct Listener<'a> {
     pub zone: &'a str,
     /// The sender is on this host: its loopback is ours.
     pub is_own_host: bool,
+    /// Where the packet came from: what a sender means that announces every address it has (py does).
+    pub sender: IpAddr,
 }
 
 /// What a packet says of one instance.
@@ -66,6 +70,11 @@ impl Listener<'_> {
             // The sender's own name for its interface says nothing here.
             host = parts.next()?;
         }
+        match (&host, self.sender) {
+            (Protocol::Ip4(ip), IpAddr::V4(sender)) if ip.is_unspecified() => host = sender.into(),
+            (Protocol::Ip6(ip), IpAddr::V6(sender)) if ip.is_unspecified() => host = sender.into(),
+            _ => {}
+        }
         let mut address = Multiaddr::empty();
         match &host {
             Protocol::Ip4(ip) if ip.is_loopback() && !self.is_own_host => return None,
@@ -106,7 +115,7 @@ mod tests {
     const PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 
     fn dialable(text: &str, is_own_host: bool) -> Option<String> {
-        let listener = Listener { zone: "eth7", is_own_host };
+        let listener = Listener { zone: "eth7", is_own_host, sender: [10, 0, 0, 9].into() };
         listener.dialable(&format!("{text}/p2p/{PEER}")).map(|(_, address)| address.to_string())
     }
 
@@ -124,11 +133,24 @@ mod tests {
     }
 
     #[test]
+    fn every_address_of_a_host_is_the_one_it_speaks_from() {
+        assert_eq!(dialable("/ip4/0.0.0.0/tcp/9", false).as_deref(), Some("/ip4/10.0.0.9/tcp/9"));
+        let speaks_from = |sender: &str| {
+            let listener = Listener { zone: "eth7", is_own_host: false, sender: sender.parse().unwrap() };
+            listener.dialable(&format!("/ip6/::/tcp/9/p2p/{PEER}")).map(|(_, address)| address.to_string())
+        };
+        assert_eq!(speaks_from("fd00::9").as_deref(), Some("/ip6/fd00::9/tcp/9"));
+        assert_eq!(speaks_from("fe80::9").as_deref(), Some("/ip6zone/eth7/ip6/fe80::9/tcp/9"));
+        assert_eq!(speaks_from("::1"), None, "loopback of another host");
+        assert_eq!(speaks_from("10.0.0.9"), None, "another family");
+    }
+
+    #[test]
     fn addresses_that_lead_nowhere() {
         let texts = [
             "/ip4/127.0.0.1/tcp/9",
             "/ip6/::1/tcp/9",
-            "/ip4/0.0.0.0/tcp/9",
+            "/ip6/::/tcp/9",
             "/ip4/224.0.0.251/tcp/9",
             "/ip6/ff02::fb/tcp/9",
             "/ip4/10.0.0.1/tcp/0",
@@ -141,7 +163,7 @@ mod tests {
         for text in texts {
             assert_eq!(dialable(text, false), None, "{text}");
         }
-        let listener = Listener { zone: "eth7", is_own_host: false };
+        let listener = Listener { zone: "eth7", is_own_host: false, sender: [10, 0, 0, 9].into() };
         for text in
             ["/ip4/10.0.0.1/tcp/9", "/ip4/10.0.0.1/tcp/9/p2p/x", "no address", "/ip4/10.0.0.1/tcp/9/p2p-circuit"]
         {

@@ -202,7 +202,7 @@ impl Discovery {
         };
         if packet.is_response {
             let is_own_host = from.ip().is_loopback() || self.links.iter().any(|it| it.place.has(from.ip()));
-            let listener = Listener { zone: &self.links[at].place.name, is_own_host };
+            let listener = Listener { zone: &self.links[at].place.name, is_own_host, sender: from.ip() };
             if self.cache.handle_response(index, &listener, &packet, &self.own, now) {
                 self.links[at].schedule.ask_soon(now);
             }

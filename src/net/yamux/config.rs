@@ -16,11 +16,16 @@ pub struct Config {
     ///
     /// What exceeds 256 KiB a stream is lent to fast ones, up to twice what bandwidth and delay ask for.
     pub window_bytes_max: u32,
+    /// Memory of what was received and not yet read, over all connections that [share](Self::shared) it. Default 16 MiB.
+    ///
+    /// When it is full, a connection that holds more than its share of it is ended if more comes on it. With less than
+    /// [`STREAM_WINDOW_BYTES`] and half as much again for each connection, that can be one whose remote did nothing wrong.
+    pub unread_bytes_max: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { streams_max: 16, window_bytes_max: 4 * 1024 * 1024 }
+        Config { streams_max: 16, window_bytes_max: 4 * 1024 * 1024, unread_bytes_max: 16 * 1024 * 1024 }
     }
 }
 
@@ -52,7 +57,7 @@ mod tests {
     #[test]
     fn the_bytes_win_over_the_streams() {
         let both = |streams_max, window_bytes_max| {
-            let config = Config { streams_max, window_bytes_max };
+            let config = Config { streams_max, window_bytes_max, ..Config::default() };
             config.to_yamux();
             (config.streams(), config.window_bytes())
         };

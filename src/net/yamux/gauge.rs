@@ -12,6 +12,8 @@ use std::{
 
 use futures::{AsyncRead, AsyncWrite};
 
+use super::unread::Unread;
+
 /// How many streams of one direction yamux holds, never told too low.
 #[derive(Debug, Default)]
 pub(super) struct Gauge {
@@ -52,18 +54,34 @@ pub struct Stream {
     // Dropped before it is counted as leaving: the order of the fields matters.
     inner: yamux::Stream,
     _counted: Counted,
+    unread: Arc<Unread>,
 }
 
 impl Stream {
-    pub(super) fn new(inner: yamux::Stream, gauge: &Arc<Gauge>) -> Self {
+    pub(super) fn new(inner: yamux::Stream, gauge: &Arc<Gauge>, unread: &Arc<Unread>) -> Self {
         gauge.live.fetch_add(1, SeqCst);
-        Stream { inner, _counted: Counted(gauge.clone()) }
+        unread.on_opened(inner.id().val());
+        Stream { inner, _counted: Counted(gauge.clone()), unread: unread.clone() }
+    }
+
+    fn note(&self, read: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &read {
+            self.unread.on_read(self.inner.id().val(), *count);
+        }
+        read
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.unread.on_dropped(self.inner.id().val());
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_read(cx, buffer)
+        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        self.note(read)
     }
 
     fn poll_read_vectored(
@@ -71,7 +89,8 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_read_vectored(cx, buffers)
+        let read = Pin::new(&mut self.inner).poll_read_vectored(cx, buffers);
+        self.note(read)
     }
 }
 

@@ -4,7 +4,8 @@
 //!
 //! libp2p's own upgrade leaves the receive window of a connection at 1 GiB. Here [`Config::window_bytes_max`] bounds
 //! what a remote can make us hold in streams that nobody reads; beyond it the remote has to wait, or is disconnected
-//! if it does not.
+//! if it does not. What nobody reads takes memory on all connections together, and small frames far more than their
+//! bytes: [`Config::unread_bytes_max`] bounds that memory.
 //!
 //! Streams that we open wait, rather than break the connection, when too many are open: at most half of
 //! [`Config::streams_max`] are ours, so that the remote always finds room for its own.
@@ -16,6 +17,8 @@
 //! (`RUST_LOG=yamux=off`).
 
 mod config;
+mod unread;
+
 mod gauge;
 mod watched;
 
@@ -26,3 +29,4 @@ mod upgrade;
 pub use config::{Config, STREAM_WINDOW_BYTES};
 pub use gauge::Stream;
 pub use muxer::{Error, Muxer};
+pub use upgrade::Shared;

@@ -15,6 +15,7 @@ use yamux::{Connection, ConnectionError, Mode};
 use super::{
     config::Config,
     gauge::{Gauge, Stream},
+    unread::{Total, Unread},
     watched::{Seen, Watched},
 };
 
@@ -45,6 +46,7 @@ impl From<Error> for io::Error {
 pub struct Muxer<C> {
     connection: Connection<Watched<C>>,
     seen: Arc<Seen>,
+    unread: Arc<Unread>,
     inbound: Arc<Gauge>,
     outbound: Arc<Gauge>,
     streams_max: usize,
@@ -56,11 +58,12 @@ pub struct Muxer<C> {
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> Muxer<C> {
-    pub(super) fn new(io: C, config: Config, mode: Mode) -> Self {
-        let seen = Arc::<Seen>::default();
+    pub(super) fn new(io: C, config: Config, total: Arc<Total>, mode: Mode) -> Self {
+        let (seen, unread) = (Arc::<Seen>::default(), Unread::new(total));
         Muxer {
-            connection: Connection::new(Watched::new(io, &seen), config.to_yamux(), mode),
+            connection: Connection::new(Watched::new(io, &seen, &unread), config.to_yamux(), mode),
             seen,
+            unread,
             inbound: Arc::default(),
             outbound: Arc::default(),
             streams_max: config.streams(),
@@ -89,7 +92,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Muxer<C> {
             return Poll::Ready(Err(Error::Misbehaved));
         }
         match next {
-            Poll::Ready(Some(stream)) => Poll::Ready(Ok(Stream::new(stream?, &self.inbound))),
+            Poll::Ready(Some(stream)) => Poll::Ready(Ok(Stream::new(stream?, &self.inbound, &self.unread))),
             Poll::Ready(None) => Poll::Ready(Err(ConnectionError::Closed.into())),
             Poll::Pending => {
                 // Only a connection that takes what is written to it makes yamux look for streams that were dropped.
@@ -127,7 +130,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
             return Poll::Pending;
         }
         let inner = ready!(self.connection.poll_new_outbound(cx))?;
-        Poll::Ready(Ok(Stream::new(inner, &self.outbound)))
+        Poll::Ready(Ok(Stream::new(inner, &self.outbound, &self.unread)))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

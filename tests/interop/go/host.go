@@ -30,6 +30,9 @@ import (
 // A request that needs another peer is given up after this.
 const patience = 30 * time.Second
 
+// As in py-libp2p's examples.
+const rsaBits = 2048
+
 // Messages of a topic that wait for this program. go-libp2p-pubsub's own 32 would lose some to a slow reader of events.
 const topicMessages = 1024
 
@@ -72,6 +75,9 @@ func version(module string) string {
 
 func startHost(r request) (_ peerNode, _ fields, err error) {
 	key, err := privateKey(r.Seed)
+	if r.Rsa {
+		key, _, err = crypto.GenerateKeyPair(crypto.RSA, rsaBits)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -106,8 +112,11 @@ func startHost(r request) (_ peerNode, _ fields, err error) {
 		},
 	})
 	// The default message id is the specification's, so `id_profile` changes nothing.
-	n.pubsub, err = pubsub.NewGossipSub(context.Background(), h,
-		pubsub.WithDefaultValidator(n.note, pubsub.WithValidatorInline(true)))
+	options := []pubsub.Option{pubsub.WithDefaultValidator(n.note, pubsub.WithValidatorInline(true))}
+	if r.Unsigned {
+		options = append(options, pubsub.WithMessageSignaturePolicy(pubsub.LaxNoSign))
+	}
+	n.pubsub, err = pubsub.NewGossipSub(context.Background(), h, options...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -325,6 +334,10 @@ func (n *hostNode) do(r request) (fields, error) {
 			return nil, err
 		}
 		return n.trips.measure(r)
+	case "encode_chat":
+		return encodeChat(r)
+	case "decode_chat":
+		return decodeChat(r)
 	case "provide", "find", "find_peer":
 		return nil, cannot("started without a DHT")
 	}
@@ -345,4 +358,3 @@ func withPeer(addresses []string, id peer.ID) []string {
 	}
 	return addresses
 }
-

@@ -21,17 +21,22 @@ type request struct {
 	Do             string          `json:"do"`
 	Tag            json.RawMessage `json:"tag"`
 	Seed           string          `json:"seed"`
+	Rsa            bool            `json:"rsa"`
 	Listen         []string        `json:"listen"`
 	Mdns           *string         `json:"mdns"`
 	Dht            *string         `json:"dht"`
 	DhtProtocol    string          `json:"dht_protocol"`
 	Bootstrap      []string        `json:"bootstrap"`
 	DialDiscovered bool            `json:"dial_discovered"`
+	Unsigned       bool            `json:"unsigned"`
 	Address        string          `json:"address"`
 	Peer           string          `json:"peer"`
 	Topic          string          `json:"topic"`
 	Data           string          `json:"data"`
 	Namespace      string          `json:"namespace"`
+	Text           string          `json:"text"`
+	Nick           string          `json:"nick"`
+	Sender         string          `json:"sender"`
 	Count          int             `json:"count"`
 	InFlight       int             `json:"in_flight"`
 	Bytes          int             `json:"bytes"`

@@ -60,7 +60,7 @@ function readAlong (pubsub) {
   const id = pubsub.msgIdFn
   pubsub.msgIdFn = async message => {
     const bytes = await id(message)
-    if (message.from.equals(node.peerId)) ids.set(message.data, hex(bytes))
+    if (message.from == null || message.from.equals(node.peerId)) ids.set(message.data, hex(bytes))
     return bytes
   }
   const receive = pubsub.handleReceivedMessage
@@ -85,8 +85,9 @@ function listen () {
   pubsub.addEventListener('message', ({ detail }) => {
     const { topic, data } = detail
     trips.hear(topic, data)?.catch(error => complain('echo', error))
-    const seqno = detail.sequenceNumber.toString(16).padStart(16, '0')
-    event('message', { topic, from: detail.from.toString(), data: hex(data), seqno, key: keyed.has(data) })
+    if (trips.quiet(topic)) return
+    const seqno = detail.sequenceNumber?.toString(16).padStart(16, '0')
+    event('message', { topic, from: detail.from?.toString(), data: hex(data), seqno, key: keyed.has(data) })
   })
 }
 
@@ -156,9 +157,9 @@ await serve({
     throw new Error('not found')
   },
   dm: async ({ peer, text }) => ({ status: await direct.ask(started(), peerIdFromString(peer), text) }),
-  echo ({ topic }) {
-    started().services.pubsub.subscribe(topic)
-    trips.echo(topic)
+  echo (request) {
+    started().services.pubsub.subscribe(request.topic)
+    trips.echo(request)
   },
   async measure (request) {
     started().services.pubsub.subscribe(request.topic)

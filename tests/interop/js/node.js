@@ -19,6 +19,9 @@ function specId (message) {
   return id
 }
 
+// Messages without a signature have no author either.
+const contentId = message => message.data
+
 // mdns, with each answer it understands told.
 const telling = (options, found) => components => {
   const service = mdns(options)(components)
@@ -34,7 +37,8 @@ export async function create (options, found) {
     pubsub: gossipsub({
       // By default, a publication that nobody is subscribed to is an error.
       allowPublishToZeroTopicPeers: true,
-      ...options.id_profile === 'own' ? {} : { msgIdFn: specId }
+      ...options.id_profile === 'own' ? {} : { msgIdFn: specId },
+      ...options.unsigned === true ? { globalSignaturePolicy: 'StrictNoSign', msgIdFn: contentId } : {}
     })
   }
   if (options.dht != null) {

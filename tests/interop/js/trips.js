@@ -8,6 +8,7 @@ const LOST_MS = 10_000
 export class Trips {
   #publish
   #echoed = new Set()
+  #quiet = new Set()
   #open = new Map()
   #answered = () => {}
 
@@ -15,8 +16,18 @@ export class Trips {
     this.#publish = publish
   }
 
-  echo (topic) {
+  echo ({ topic, quiet }) {
     this.#echoed.add(topic)
+    this.#silence(topic, quiet)
+  }
+
+  // Whether messages of a topic are not to be told.
+  quiet (topic) {
+    return this.#quiet.has(topic)
+  }
+
+  #silence (topic, quiet) {
+    if (quiet === true) this.#quiet.add(topic)
   }
 
   hear (topic, data) {
@@ -28,8 +39,9 @@ export class Trips {
     if (data[0] === ANSWER && data.length >= HEAD_BYTES && this.#open.size > 0) this.#answered(topic, number(data))
   }
 
-  async measure ({ topic, count, in_flight: inFlight, bytes }) {
+  async measure ({ topic, count, in_flight: inFlight, bytes, quiet }) {
     if (this.#open.size > 0) throw new Error('a measurement is under way')
+    this.#silence(topic, quiet)
     const times = []
     let lost = 0
     let next = 0

@@ -119,7 +119,8 @@ class Stranger:
         if request.get("dht"):
             self.dht = KadDHT(host, DHTMode.SERVER if request["dht"] == "server" else DHTMode.CLIENT)
         self.gossip = gossipsub.GossipSub(protocols=MESHSUB, **DEGREES)
-        self.pubsub = Pubsub(host, self.gossip, msg_id_constructor=_message_id)
+        signs = request.get("unsigned") is not True
+        self.pubsub = Pubsub(host, self.gossip, msg_id_constructor=_message_id, strict_signing=signs)
         self._tell_who_joins()
         self.ping_service = PingService(host)
         host.get_network().register_notifee(Watcher(self))
@@ -230,6 +231,9 @@ class Stranger:
             message = await subscription.get()
             if message.from_id == own:
                 continue
+            await self.trips.hear(topic, message.data)
+            if topic in self.trips.quiet:
+                continue
             event(
                 "message",
                 topic=topic,
@@ -238,7 +242,6 @@ class Stranger:
                 seqno=message.seqno.hex(),
                 key=message.HasField("key"),
             )
-            await self.trips.hear(topic, message.data)
 
     async def subscribers(self, request):
         return {"peers": [str(peer) for peer in self.pubsub.peer_topics.get(request["topic"], ())]}
@@ -280,12 +283,13 @@ class Stranger:
 
     async def echo(self, request):
         await self._subscribe(request["topic"])
-        self.trips.echo(request["topic"])
+        self.trips.echo(request["topic"], request.get("quiet") is True)
 
     async def measure(self, request):
         await self._subscribe(request["topic"])
         size = max(request.get("bytes") or 0, HEAD_BYTES)
-        return await self.trips.measure(request["topic"], request["count"], request["in_flight"], size)
+        quiet = request.get("quiet") is True
+        return await self.trips.measure(request["topic"], request["count"], request["in_flight"], size, quiet)
 
     async def stop(self, _):
         pass

@@ -14,13 +14,19 @@ class Trips:
     def __init__(self, publish):
         self.publish = publish
         self.echoed = set()
+        self.quiet = set()
         self.topic = None
         self.open = {}
         self.times = []
         self.changed = trio.Event()
 
-    def echo(self, topic):
+    def echo(self, topic, quiet):
         self.echoed.add(topic)
+        self.silence(topic, quiet)
+
+    def silence(self, topic, quiet):
+        if quiet:
+            self.quiet.add(topic)
 
     async def hear(self, topic, data):
         if data[:1] == ASK and topic in self.echoed:
@@ -32,9 +38,10 @@ class Trips:
                 self.times.append(self.ended - sent)
                 self.changed.set()
 
-    async def measure(self, topic, count, in_flight, size):
+    async def measure(self, topic, count, in_flight, size, quiet):
         if self.topic is not None:
             raise RuntimeError("a measurement is under way")
+        self.silence(topic, quiet)
         self.topic, self.times, lost, next = topic, [], 0, 0
         start = self.ended = time.monotonic()
         try:

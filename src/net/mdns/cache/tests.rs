@@ -21,7 +21,7 @@ impl Table {
 
     /// Hears a packet on an interface; what is told of it.
     fn hear_on(&mut self, link: u32, bytes: &[u8]) -> Vec<Event> {
-        let listener = Listener { zone: "eth0", is_own_host: false };
+        let listener = Listener { zone: "eth0", is_own_host: false, sender: [10, 9, 0, 2].into() };
         self.cache.handle_response(link, &listener, &decode(bytes).unwrap(), &self.own, self.now);
         self.told()
     }

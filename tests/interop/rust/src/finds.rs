@@ -24,7 +24,11 @@ enum Query {
     AddressesOf(PeerId),
 }
 
+/// The key of a namespace: of go's kind, or after `raw:` the bytes themselves.
 fn key(namespace: &str) -> RecordKey {
+    if let Some(raw) = namespace.strip_prefix("raw:") {
+        return RecordKey::from(raw.as_bytes().to_vec());
+    }
     let mut key = vec![0x12, 0x20];
     key.extend(Sha256::digest(namespace));
     RecordKey::from(key)

@@ -2,7 +2,7 @@
 
 use crate::finds::Finds;
 use crate::lines::{Failure, Request, Tag, answer, cannot, event, failure};
-use crate::peer::{Peer, PeerEvent, create};
+use crate::peer::{Peer, PeerEvent, create, marks};
 use crate::trips::Trips;
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::core::{ConnectedPoint, transport::ListenerId};
@@ -12,19 +12,26 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, identify, mdns, multiaddr
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
-use tokio::time::{sleep, timeout};
+use std::future::pending;
+use tokio::time::{Interval, interval, sleep, timeout};
 
 /// Listeners say where they listen within this, or not at all (no interface is up).
 const LISTEN_LIMIT: Duration = Duration::from_secs(5);
 /// A ping or a goodbye is given up after this.
 const PING_LIMIT: Duration = Duration::from_secs(30);
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+/// gossipsub's own pace.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 const PING: StreamProtocol = StreamProtocol::new("/ipfs/ping/1.0.0");
 
 pub struct Node {
     swarm: Swarm<Peer>,
     dials_discovered: bool,
+    /// See `Marked`.
+    marks: bool,
+    /// Looks at the swarm from time to time: by itself, gossipsub's heartbeat stops on a quiet peer.
+    ticks: Option<Interval>,
     /// Listeners that have not said yet where they listen.
     quiet_listeners: HashSet<ListenerId>,
     connections: HashMap<ConnectionId, PeerId>,
@@ -33,6 +40,13 @@ pub struct Node {
     identifies: HashMap<PeerId, Vec<Tag>>,
     finds: Finds,
     trips: Trips,
+}
+
+async fn tick(ticks: &mut Option<Interval>) {
+    match ticks {
+        Some(ticks) => drop(ticks.tick().await),
+        None => pending().await,
+    }
 }
 
 fn with_id(address: &str) -> Result<(PeerId, Multiaddr), Failure> {
@@ -86,6 +100,8 @@ impl Node {
             swarm,
             quiet_listeners,
             dials_discovered: request.is("dial_discovered"),
+            marks: marks(request),
+            ticks: request.is("tick").then(|| interval(HEARTBEAT)),
             connections: HashMap::new(),
             dials: HashMap::new(),
             known: HashMap::new(),
@@ -113,6 +129,7 @@ impl Node {
         tokio::select! {
             event = self.swarm.select_next_some() => self.hear(event),
             () = sleep(TICK), if self.trips.is_measuring() => self.trips.tick(),
+            () = tick(&mut self.ticks) => {}
         }
         self.go_on();
     }
@@ -230,7 +247,14 @@ impl Node {
 
     fn hear(&mut self, happened: SwarmEvent<PeerEvent>) {
         match happened {
-            SwarmEvent::NewListenAddr { listener_id, .. } | SwarmEvent::ListenerClosed { listener_id, .. } => {
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                self.quiet_listeners.remove(&listener_id);
+                // By itself, rust's kad gives nobody an address of a peer that provides something.
+                if self.swarm.behaviour().kad.is_enabled() {
+                    self.swarm.add_external_address(address);
+                }
+            }
+            SwarmEvent::ListenerClosed { listener_id, .. } => {
                 self.quiet_listeners.remove(&listener_id);
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
@@ -306,8 +330,11 @@ impl Node {
                 event("joined", json!({ "peer": peer_id.to_string(), "topic": topic.as_str() }));
             }
             gossipsub::Event::Message { message, .. } => {
-                // See `Marked`.
-                let (topic, Some((&key, data))) = (message.topic.as_str(), message.data.split_first()) else { return };
+                let topic = message.topic.as_str();
+                let (key, data) = match message.data.split_first() {
+                    Some((&key, data)) if self.marks => (Some(key != 0), data),
+                    _ => (None, &message.data[..]),
+                };
                 if let Some(echo) = self.trips.hear(topic, data)
                     && let Err(error) = self.publish(topic, echo)
                 {
@@ -318,7 +345,7 @@ impl Node {
                         "message",
                         json!({
                             "topic": topic, "from": message.source.map(|peer| peer.to_string()), "data": hex::encode(data),
-                            "seqno": message.sequence_number.map(|seqno| format!("{seqno:016x}")), "key": key != 0,
+                            "seqno": message.sequence_number.map(|seqno| format!("{seqno:016x}")), "key": key,
                         }),
                     );
                 }

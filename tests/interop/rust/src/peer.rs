@@ -1,9 +1,10 @@
 //! The peer: rust-libp2p with what its users take, and its own defaults except where a line says why.
 
 use crate::lines::{Failure, Request, cannot, failure};
-use libp2p::gossipsub::{self, DataTransform, MessageAuthenticity, MessageId, RawMessage, TopicHash};
+use libp2p::gossipsub::{self, DataTransform, MessageAuthenticity, MessageId, RawMessage, TopicHash, ValidationMode};
 use libp2p::swarm::{NetworkBehaviour, behaviour::toggle::Toggle};
 use libp2p::{StreamProtocol, Swarm, SwarmBuilder, identify, identity::Keypair, kad, mdns, noise, ping, tcp, yamux};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::time::Duration;
 
@@ -23,14 +24,18 @@ pub struct Peer {
     pub streams: libp2p_stream::Behaviour,
 }
 
-/// Puts a byte before what comes that says whether the message had a `key`: it is not in the event.
-#[derive(Default)]
-pub struct Marked;
+/// Puts a byte before what comes that says whether the message had a `key`: it is not in the event. Not where ids are made
+/// of what comes.
+pub struct Marked {
+    pub is_on: bool,
+}
 
 impl DataTransform for Marked {
     fn inbound_transform(&self, raw: RawMessage) -> io::Result<gossipsub::Message> {
-        let mut data = vec![u8::from(raw.key.is_some())];
-        data.extend(raw.data);
+        let mut data = raw.data;
+        if self.is_on {
+            data.insert(0, u8::from(raw.key.is_some()));
+        }
         Ok(gossipsub::Message { source: raw.source, data, sequence_number: raw.sequence_number, topic: raw.topic })
     }
 
@@ -46,13 +51,32 @@ fn spec_id(message: &gossipsub::Message) -> MessageId {
     MessageId::from(id)
 }
 
-fn gossip(key: &Keypair, own_ids: bool) -> Result<gossipsub::Behaviour<Marked>, Failure> {
+/// The message id of rust-libp2p's example `chat` and of universal-connectivity's rust peer.
+fn chat_id(message: &gossipsub::Message) -> MessageId {
+    let mut hasher = DefaultHasher::new();
+    message.data.hash(&mut hasher);
+    MessageId::from(hasher.finish().to_string())
+}
+
+/// Whether what comes is marked.
+pub fn marks(request: &Request) -> bool {
+    request.text("id_profile") != Some("chat")
+}
+
+fn gossip(key: &Keypair, request: &Request) -> Result<gossipsub::Behaviour<Marked>, Failure> {
     let mut config = gossipsub::ConfigBuilder::default();
-    if !own_ids {
-        config.message_id_fn(spec_id);
+    match request.text("id_profile") {
+        None | Some("spec") => drop(config.message_id_fn(spec_id)),
+        Some("chat") => drop(config.message_id_fn(chat_id)),
+        Some("own") => {}
+        Some(other) => return Err(failure(format!("no such id_profile: {other}"))),
     }
-    let config = config.build()?;
-    gossipsub::Behaviour::new_with_transform(MessageAuthenticity::Signed(key.clone()), config, Marked).map_err(failure)
+    let mut author = MessageAuthenticity::Signed(key.clone());
+    if request.is("unsigned") {
+        author = MessageAuthenticity::Author(key.public().to_peer_id());
+        config.validation_mode(ValidationMode::Permissive);
+    }
+    gossipsub::Behaviour::new_with_transform(author, config.build()?, Marked { is_on: marks(request) }).map_err(failure)
 }
 
 fn dht(key: &Keypair, request: &Request) -> Result<Option<kad::Behaviour<kad::store::MemoryStore>>, Failure> {
@@ -78,7 +102,7 @@ pub fn create(request: &Request) -> Result<Swarm<Peer>, Failure> {
         Some(name) => return Err(cannot(format!("mdns always uses {MDNS_NAME}, not {name}"))),
     };
     let peer = Peer {
-        gossipsub: gossip(&key, request.text("id_profile") == Some("own"))?,
+        gossipsub: gossip(&key, request)?,
         identify: identify::Behaviour::new(identify::Config::new("ipfs/0.1.0".into(), key.public())),
         kad: dht(&key, request)?.into(),
         mdns: mdns.into(),

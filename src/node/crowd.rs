@@ -1,0 +1,226 @@
+//! How many connections there may be, in all and of each sort.
+//!
+//! Not libp2p-connection-limits 0.7.0, which keeps a place for every peer that was ever connected: whoever comes again and
+//! again under new names fills any memory.
+
+use crate::base::board::Limits;
+use libp2p::{
+    Multiaddr, PeerId,
+    core::{Endpoint, transport::PortUse},
+    swarm::{
+        ConnectionDenied, ConnectionId, DialFailure, FromSwarm, ListenFailure, NetworkBehaviour, THandler,
+        THandlerInEvent, THandlerOutEvent, ToSwarm,
+        behaviour::{ConnectionClosed, ConnectionEstablished},
+        dummy,
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+/// Connections of one peer: the standing one, the one that replaces it, and one more in crossed dials.
+pub const CONNECTIONS_PER_PEER_MAX: usize = 3;
+
+/// A connection too many.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are {most} connections already, {what} ({name})")]
+pub struct TooMany {
+    name: &'static str,
+    what: &'static str,
+    most: usize,
+}
+
+/// The connections there are.
+#[derive(Debug)]
+pub struct Behaviour {
+    pending_max: usize,
+    inbound_max: usize,
+    outbound_max: usize,
+    all_max: usize,
+    pending_inbound: BTreeSet<ConnectionId>,
+    pending_outbound: BTreeSet<ConnectionId>,
+    inbound: BTreeSet<ConnectionId>,
+    outbound: BTreeSet<ConnectionId>,
+    peers: BTreeMap<PeerId, usize>,
+}
+
+fn check(count: usize, most: usize, name: &'static str, what: &'static str) -> Result<(), ConnectionDenied> {
+    if count < most { Ok(()) } else { Err(ConnectionDenied::new(TooMany { name, what, most })) }
+}
+
+impl Behaviour {
+    /// What a board allows.
+    pub fn new(limits: &Limits) -> Self {
+        Behaviour {
+            pending_max: limits.connections_pending_max.into(),
+            inbound_max: limits.connections_inbound_max.into(),
+            outbound_max: limits.connections_outbound_max.into(),
+            all_max: limits.connections_max.into(),
+            pending_inbound: BTreeSet::new(),
+            pending_outbound: BTreeSet::new(),
+            inbound: BTreeSet::new(),
+            outbound: BTreeSet::new(),
+            peers: BTreeMap::new(),
+        }
+    }
+
+    fn check_all(&self, peer: &PeerId) -> Result<(), ConnectionDenied> {
+        let of_peer = self.peers.get(peer).copied().unwrap_or(0);
+        check(of_peer, CONNECTIONS_PER_PEER_MAX, "connections of one peer", "all with this one")?;
+        check(self.inbound.len() + self.outbound.len(), self.all_max, "connections_max", "in all")
+    }
+}
+
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = Infallible;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        check(self.pending_inbound.len(), self.pending_max, "connections_pending_max", "in their handshake")?;
+        self.pending_inbound.insert(connection);
+        Ok(())
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.pending_inbound.remove(&connection);
+        check(self.inbound.len(), self.inbound_max, "connections_inbound_max", "inbound")?;
+        self.check_all(&peer)?;
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: Option<PeerId>,
+        _: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        check(self.pending_outbound.len(), self.pending_max, "connections_pending_max", "in their handshake")?;
+        self.pending_outbound.insert(connection);
+        Ok(Vec::new())
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.pending_outbound.remove(&connection);
+        check(self.outbound.len(), self.outbound_max, "connections_outbound_max", "outbound")?;
+        self.check_all(&peer)?;
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, endpoint, connection_id, .. }) => {
+                let side = if endpoint.is_listener() { &mut self.inbound } else { &mut self.outbound };
+                side.insert(connection_id);
+                *self.peers.entry(peer_id).or_default() += 1;
+            }
+            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, remaining_established, .. }) => {
+                self.inbound.remove(&connection_id);
+                self.outbound.remove(&connection_id);
+                match remaining_established {
+                    0 => self.peers.remove(&peer_id),
+                    remaining => self.peers.insert(peer_id, remaining),
+                };
+            }
+            FromSwarm::DialFailure(DialFailure { connection_id, .. }) => {
+                self.pending_outbound.remove(&connection_id);
+            }
+            FromSwarm::ListenFailure(ListenFailure { connection_id, .. }) => {
+                self.pending_inbound.remove(&connection_id);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::board;
+    use libp2p::core::ConnectedPoint;
+
+    fn listener() -> ConnectedPoint {
+        let address: Multiaddr = "/ip4/192.0.2.1/tcp/4470".parse().unwrap();
+        ConnectedPoint::Listener { local_addr: address.clone(), send_back_addr: address }
+    }
+
+    fn connect(crowd: &mut Behaviour, peer_id: PeerId, number: usize) -> Result<(), ConnectionDenied> {
+        let (connection_id, endpoint) = (ConnectionId::new_unchecked(number), &listener());
+        let address = endpoint.get_remote_address();
+        crowd.handle_pending_inbound_connection(connection_id, address, address)?;
+        crowd.handle_established_inbound_connection(connection_id, peer_id, address, address)?;
+        let (failed_addresses, other_established) = (&[][..], 0);
+        let event = ConnectionEstablished { peer_id, connection_id, endpoint, failed_addresses, other_established };
+        crowd.on_swarm_event(FromSwarm::ConnectionEstablished(event));
+        Ok(())
+    }
+
+    fn close(crowd: &mut Behaviour, peer_id: PeerId, number: usize, remaining_established: usize) {
+        let (connection_id, endpoint) = (ConnectionId::new_unchecked(number), &listener());
+        let event = ConnectionClosed { peer_id, connection_id, endpoint, cause: None, remaining_established };
+        crowd.on_swarm_event(FromSwarm::ConnectionClosed(event));
+    }
+
+    fn tiny() -> (Behaviour, usize) {
+        let limits = &board::find("tiny").unwrap().limits;
+        (Behaviour::new(limits), limits.connections_inbound_max.into())
+    }
+
+    #[test]
+    fn there_are_so_many_and_of_one_peer_fewer() {
+        let (mut crowd, most) = tiny();
+        let one = PeerId::random();
+        assert!((0..CONNECTIONS_PER_PEER_MAX).all(|number| connect(&mut crowd, one, number).is_ok()));
+        assert!(connect(&mut crowd, one, 99).is_err());
+        close(&mut crowd, one, 0, CONNECTIONS_PER_PEER_MAX - 1);
+        assert!(connect(&mut crowd, one, 100).is_ok());
+        let rest = (CONNECTIONS_PER_PEER_MAX..most).map(|number| (PeerId::random(), 200 + number));
+        assert!(rest.into_iter().all(|(peer, number)| connect(&mut crowd, peer, number).is_ok()));
+        let error = connect(&mut crowd, PeerId::random(), 300).unwrap_err().downcast::<TooMany>().unwrap();
+        assert_eq!(
+            error.to_string(),
+            format!("there are {most} connections already, inbound (connections_inbound_max)")
+        );
+    }
+
+    #[test]
+    fn nothing_is_kept_of_who_left() {
+        let (mut crowd, most) = tiny();
+        for number in 0..10 * most {
+            let peer = PeerId::random();
+            connect(&mut crowd, peer, number).unwrap();
+            close(&mut crowd, peer, number, 0);
+        }
+        let Behaviour { pending_inbound, pending_outbound, inbound, outbound, peers, .. } = crowd;
+        assert!(pending_inbound.is_empty() && pending_outbound.is_empty() && inbound.is_empty() && outbound.is_empty());
+        assert!(peers.is_empty());
+    }
+}

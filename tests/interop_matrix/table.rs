@@ -1,0 +1,88 @@
+//! The cells, and the table they make.
+
+use super::Found;
+use crate::world::foreign::{KINDS, Trouble};
+use std::fmt;
+
+/// What one stranger does in one row.
+#[derive(Debug, Clone)]
+pub enum Cell {
+    /// It works; figures.
+    Holds(String),
+    /// The implementation cannot do it; why.
+    Cannot(String),
+    /// It should work and does not.
+    Fails(String),
+}
+
+/// What fails because of the other side, with the reason; the cell adds what was measured. A cell named here that
+/// holds after all is no fault.
+const KNOWN: [(&str, &str, &str); 0] = [];
+
+impl Cell {
+    pub fn of(row: &str, kind: &str, found: Found) -> Self {
+        let known = KNOWN.iter().find(|(of, by, _)| *of == row && *by == kind);
+        match (found, known) {
+            (Ok(figures), _) => Self::Holds(figures),
+            (Err(Trouble::Cannot(why)), _) => Self::Cannot(why),
+            (Err(Trouble::Failed(why)), Some((_, _, reason))) => {
+                Self::Cannot(format!("{reason} ({})", first_line(&why)))
+            }
+            (Err(Trouble::Failed(why)), None) => Self::Fails(why),
+        }
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Holds(figures) if figures.is_empty() => write!(f, "yes"),
+            Self::Holds(figures) => write!(f, "yes: {figures}"),
+            Self::Cannot(why) => write!(f, "cannot: {}", first_line(why)),
+            Self::Fails(why) => write!(f, "FAILS: {}", first_line(why)),
+        }
+    }
+}
+
+/// Rows of cells, one a stranger.
+#[derive(Debug, Default)]
+pub struct Table(Vec<(&'static str, Vec<Cell>)>);
+
+impl Table {
+    /// Adds the rows of a section; `columns` has what was found for each stranger.
+    pub fn add(&mut self, rows: &[&'static str], columns: [Vec<(&'static str, Cell)>; KINDS.len()]) {
+        for row in rows {
+            let cell = |column: &Vec<(&str, Cell)>| {
+                let cell = column.iter().find(|(name, _)| name == row).map(|(_, cell)| cell.clone());
+                cell.expect("every row has a cell")
+            };
+            self.0.push((row, columns.iter().map(cell).collect()));
+        }
+    }
+
+    /// Fails if a cell does.
+    pub fn insist(&self) {
+        let cells =
+            self.0.iter().flat_map(|(row, cells)| cells.iter().zip(KINDS).map(move |(cell, kind)| (row, kind, cell)));
+        let bad: Vec<_> = cells
+            .filter_map(|(row, kind, cell)| matches!(cell, Cell::Fails(_)).then(|| format!("{kind} | {row}: {cell}")))
+            .collect();
+        assert!(bad.is_empty(), "{} cells fail:\n{}", bad.len(), bad.join("\n"));
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| | {} |", KINDS.join(" | "))?;
+        writeln!(f, "| --- |{}", " --- |".repeat(KINDS.len()))?;
+        for (row, cells) in &self.0 {
+            let cells: Vec<_> = cells.iter().map(|cell| cell.to_string().replace('|', "\\|")).collect();
+            writeln!(f, "| {row} | {} |", cells.join(" | "))?;
+        }
+        Ok(())
+    }
+}
