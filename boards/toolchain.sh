@@ -123,12 +123,15 @@ processor() {
     esac
 }
 
-# What makes the code of a target smaller, as flags of rustc; figures in boards/README.md. LLVM's outliner, which makes
-# functions of instructions that repeat, works by itself on aarch64 and riscv64. zig links ARM at a fixed address in any case.
+# What makes the code of a target smaller, as flags of rustc; figures in boards/README.md. zig links ARM at a fixed address
+# in any case. ARMv7 has Thumb-2, which Debian's own programs for armhf are made of; rustc takes no promise for the flag.
+# Not LLVM's outliner where it is not the default: the programs it makes for ARMv6 crash.
 compact() {
     case $1 in
-        arm*-linux-*) echo "-C relocation-model=static -C llvm-args=-enable-machine-outliner=always" ;;
-        x86_64-*-linux-*) echo "-C llvm-args=-enable-machine-outliner=always" ;;
+        arm-*-linux-*) echo "-C relocation-model=static" ;;
+        armv7-*-linux-*)
+            echo "-C relocation-model=static"
+            if by_debian; then echo "-C target-feature=+thumb-mode"; fi ;;
     esac
 }
 
@@ -159,7 +162,7 @@ choose_rust() {
     for target in "$@"; do
         cargo_flags+=(--target "$target")
         name=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")
-        flags="$(processor "$target") $(compact "$target")"
+        flags=$(echo $(processor "$target") $(compact "$target"))
         case $target in
             *-linux-*)
                 # The sources must be there to be named.
