@@ -7,7 +7,7 @@
 #
 # RUST_FROM=rustup takes the second way also where the first is open, RUST_FROM=debian the first or none.
 # To see what a choice gives (boards/README.md): BUILD_RUSTFLAGS are flags of rustc after our own, BUILD_STD_FEATURES what
-# the standard library is built with, BUILD_FEATURES what the program is.
+# the standard library is built with.
 
 # The versions that were tried; a newer one usually does as well.
 ZIG=ziglang==0.17.1
@@ -123,6 +123,18 @@ processor() {
     esac
 }
 
+# What makes the code of a target smaller, as flags of rustc; figures in boards/README.md. zig links ARM at a fixed address
+# in any case. ARMv7 has Thumb-2, which Debian's own programs for armhf are made of; rustc takes no promise for the flag.
+# Not LLVM's outliner where it is not the default: the programs it makes for ARMv6 crash.
+compact() {
+    case $1 in
+        arm-*-linux-*) echo "-C relocation-model=static" ;;
+        armv7-*-linux-*)
+            echo "-C relocation-model=static"
+            if by_debian; then echo "-C target-feature=+thumb-mode"; fi ;;
+    esac
+}
+
 # The folders whose names every panic and every event of the log would carry along, cut off. Else the program would be
 # larger the longer the path of a home directory, and tell whose it is.
 paths() {
@@ -150,7 +162,7 @@ choose_rust() {
     for target in "$@"; do
         cargo_flags+=(--target "$target")
         name=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")
-        flags=$(processor "$target")
+        flags=$(echo $(processor "$target") $(compact "$target"))
         case $target in
             *-linux-*)
                 # The sources must be there to be named.
