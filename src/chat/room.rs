@@ -68,7 +68,7 @@ impl Kept {
         };
         Some(Message {
             room,
-            id: place.id.clone(),
+            id: place.id,
             stamp: place.stamp,
             time_known: self.time_known,
             content,
@@ -150,10 +150,9 @@ impl Room {
     /// Lets every message go whose stamp is above `ceiling`.
     pub fn evict_beyond(&mut self, ceiling: u64) -> Freed {
         let mut freed = Freed::default();
-        let from = self.kept.partition_point(|(place, _)| place.stamp <= ceiling);
-        for (_, kept) in self.kept.drain(from..) {
+        while self.kept.back().is_some_and(|(place, _)| place.stamp > ceiling) {
             freed.messages += 1;
-            freed.bytes += kept.bytes();
+            freed.bytes += self.kept.pop_back().map_or(0, |(_, kept)| kept.bytes());
         }
         self.bytes -= freed.bytes;
         freed
