@@ -1,12 +1,6 @@
 //! Every limit of every libp2p part, set here and nowhere else, from the board. A default left alone is a bug.
 
-use super::{
-    courier,
-    direct::PROTOCOL,
-    gate::Gate,
-    gossip::{GOSSIP_MESH_LOW, TopicBounds},
-    others::Naming,
-};
+use super::{courier, direct::PROTOCOL, gate::Gate, gossip::GOSSIP_MESH_LOW, others::Naming, topics::TopicBounds};
 use crate::{base::board::Limits, compat::room::NAMESPACES_MAX, wire::bounds};
 use libp2p::{
     PeerId, StreamProtocol, connection_limits,
@@ -22,6 +16,8 @@ use std::{
     time::Duration,
 };
 
+/// What identify calls our protocol: who says the same is one of ours.
+pub const PROTOCOL_VERSION: &str = "/stonechat/1.0.0";
 /// Bytes of one gossipsub RPC: a few frames with the fields that sign them, and control messages beside them. A larger
 /// one costs its sender the stream; other implementations put several messages into one.
 pub const GOSSIP_RPC_BYTES_MAX: usize = 24 * 1024;
@@ -128,7 +124,7 @@ pub fn gossip(keypair: &Keypair, limits: &Limits, naming: Naming) -> Result<supe
     .map_err(str::to_owned)?;
     inner.with_peer_score(peer_score(limits), peer_score_thresholds())?;
     let lingering_max = usize::from(limits.connections_max / LINGERING_SHARE);
-    Ok(super::gossip::Behaviour::new(inner, keypair.public().to_peer_id(), lingering_max))
+    Ok(super::gossip::Behaviour::new(inner, lingering_max))
 }
 
 /// Peer scoring for quiet rooms and for a house full of boards behind one address: silence costs nothing, and so
@@ -221,7 +217,7 @@ pub fn connections(limits: &Limits) -> connection_limits::Behaviour {
 
 /// identify, with our listen addresses pushed when they change: that is how a moved peer is found again.
 pub fn identify(keypair: &Keypair) -> identify::Behaviour {
-    let config = identify::Config::new("/stonechat/1.0.0".into(), keypair.public())
+    let config = identify::Config::new(PROTOCOL_VERSION.into(), keypair.public())
         .with_agent_version(concat!("stonechat/", env!("CARGO_PKG_VERSION")).into())
         .with_interval(Duration::from_secs(600))
         .with_push_listen_addr_updates(true)

@@ -5,8 +5,14 @@
 
 pub mod event;
 
+mod address;
 pub mod command;
 pub mod config;
+
+pub mod mute;
+
+pub mod topics;
+
 pub mod lingering;
 
 pub mod gossip;
