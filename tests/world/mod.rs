@@ -7,6 +7,8 @@ pub mod foreign;
 pub mod host;
 pub mod peer;
 
+// Not every test has strangers.
+#[allow(unused_imports)]
 pub use foreign::Foreign;
 pub use host::{Host, Subnet};
 pub use peer::Peer;
