@@ -81,6 +81,7 @@ fn a_peer_whose_connection_is_lost_is_dialled_while_an_older_one_still_stands() 
         rooms: Default::default(),
         adrift: false,
         suspect: None,
+        mute: None,
     };
     let now = Instant::now();
     let later = now + Duration::from_secs(1);

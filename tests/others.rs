@@ -1,11 +1,13 @@
 //! The rooms of other programs: nodes among themselves, and with a gossipsub peer that knows nothing of us.
 
 mod peer;
+#[path = "others/second.rs"]
+mod second;
 #[path = "others/stranger.rs"]
 mod stranger;
 
 use peer::{PATIENCE, Peer, config};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use stonechat::node::{
     Config,
     command::{Answer, Command},
@@ -23,6 +25,31 @@ fn pair(room: &str) -> (Peer, Peer) {
     a.wait_joined();
     b.wait_joined();
     (a, b)
+}
+
+/// Above `RACED_DIALS_MS`.
+const PAUSE: Duration = Duration::from_millis(stonechat::node::gossip::RACED_DIALS_MS + 200);
+
+/// Waits until it is known what program the connected peers are.
+fn until_identified(peer: &Peer) {
+    let start = Instant::now();
+    let is_known = || match peer.ask(Command::Peers {}) {
+        Ok(Answer::Peers { peers }) => peers.iter().all(|peer| !peer.agent.is_empty()),
+        _ => false,
+    };
+    while !is_known() {
+        assert!(start.elapsed() < PATIENCE, "no identify");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits until a newer connection of a peer is the one in use.
+fn until_replaced(peer: &Peer) {
+    let start = Instant::now();
+    while peer.counter("connections replaced by a newer one") == 0 {
+        assert!(start.elapsed() < PATIENCE, "no connection was replaced");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn id(peer: &Peer) -> String {

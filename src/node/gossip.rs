@@ -4,15 +4,15 @@
 //!
 //! - Its heartbeat never runs a second time on a quiet node. Here a timer of our own drives it: each second while something
 //!   happens, ten seconds in a quiet room (`paced.rs`).
-//! - It announces subscriptions only on a peer's first connection, so a peer that comes back with the same key while
-//!   its old connection still stands is never heard again (rust-libp2p issue 5097). Here gossipsub is shown one
-//!   connection a peer, the newest; the ones before it end when nothing is under way on them. When both sides
-//!   dialled at once, both keep the connection that the higher peer id dialled.
+//! - It announces subscriptions only on a peer's first connection. Here it is shown one connection a peer
+//!   (`connections.rs`).
 //! - What it remembers is bounded by time alone. Here it is bounded by number (`intake.rs`, `paced.rs`).
 
 use super::{
+    connections::{Connections, Superfluous, Voice},
     intake::{Dropped, Intake},
     lingering::Lingering,
+    mute::Handler,
     others::Naming,
     paced::{FromHandler, Inner, Paced},
 };
@@ -22,14 +22,13 @@ use libp2p::{
     Multiaddr, PeerId,
     core::{ConnectedPoint, Endpoint, transport::PortUse},
     gossipsub::{self, MessageAcceptance, MessageId, PublishError, RawMessage, TopicHash},
-    multiaddr::Protocol,
     swarm::{
-        CloseConnection, ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler,
-        THandlerInEvent, THandlerOutEvent, ToSwarm, behaviour::ConnectionEstablished,
+        CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+        THandlerOutEvent, ToSwarm,
     },
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::VecDeque,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -40,47 +39,17 @@ pub const HEARTBEAT_BUSY_MS: u64 = 1_000;
 pub const HEARTBEAT_QUIET_MS: u64 = 10_000;
 /// How long the pace stays busy after the last thing that happened. Guess: five heartbeats.
 pub const BUSY_MS: u64 = 5_000;
-/// Two connections in opposite directions that come within this time are one meeting of two dials. Twice the time a
-/// handshake may take: over a bad link the second one stands that much later, and on each side at another moment.
-pub const CROSSED_DIALS_MS: u64 = 10_000;
-/// Two connections in one direction that come within this time are one dial that tried several addresses: the dialler
-/// takes the first and drops the others, of which one may just have been established here. Guess: a slow round trip.
-pub const RACED_DIALS_MS: u64 = 1_000;
-
 /// Peers a node wants in the mesh of a room, at least. Source: gossipsub specification, D_lo.
 pub const GOSSIP_MESH_LOW: usize = 5;
-/// Why a connection of a peer was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum Superfluous {
-    /// The connection that the higher peer id dialled stands already.
-    #[error("both sides dialled at once and the other connection stands")]
-    Crossed,
-    /// Another one in the same direction was a moment earlier.
-    #[error("another address of the same dial was a moment earlier")]
-    Raced,
-    /// What it sent was not what the protocol says, too often and not long ago.
-    #[error("it sent what the protocol does not allow, and is shut out for some minutes")]
-    ShutOut,
-}
-
-struct Active {
-    connection: ConnectionId,
-    endpoint: ConnectedPoint,
-    since: Instant,
-}
 
 /// gossipsub with a heartbeat that never sleeps for good and one connection a peer.
 pub struct Behaviour {
     paced: Paced,
     local: PeerId,
-    active: BTreeMap<PeerId, Active>,
-    /// Connections gossipsub was told are closed although they still stand.
-    detached: BTreeSet<ConnectionId>,
-    lingering: Lingering,
+    connections: Connections,
     tick: smol::Timer,
     busy_until: Instant,
     heartbeats: u64,
-    replaced: u64,
     naming: Naming,
     intake: Intake,
     shown_out: VecDeque<PeerId>,
@@ -93,13 +62,10 @@ impl Behaviour {
         Behaviour {
             paced: Paced::new(inner, now),
             local,
-            active: BTreeMap::new(),
-            detached: BTreeSet::new(),
-            lingering: Lingering::new(lingering_max),
+            connections: Connections::new(lingering_max),
             tick: smol::Timer::after(Duration::from_millis(HEARTBEAT_BUSY_MS)),
             busy_until: now + Duration::from_millis(BUSY_MS),
             heartbeats: 0,
-            replaced: 0,
             naming,
             intake: Intake::new([fastrand::u64(..), fastrand::u64(..)], now),
             shown_out: VecDeque::new(),
@@ -160,14 +126,29 @@ impl Behaviour {
         self.heartbeats
     }
 
-    /// Connections that gave way to a newer one and still stand.
+    /// Connections beside the one in use.
     pub fn lingering(&mut self) -> &mut Lingering {
-        &mut self.lingering
+        self.connections.lingering()
     }
 
     /// Connections that gave way to a newer one of the same peer.
     pub fn replaced(&self) -> u64 {
-        self.replaced
+        self.connections.replaced()
+    }
+
+    /// A peer is on another implementation.
+    pub fn on_other_implementation(&mut self, peer: PeerId) {
+        self.connections.on_other_implementation(peer);
+    }
+
+    /// Where a peer speaks.
+    pub fn voice(&self, peer: &PeerId, now: Instant) -> Voice {
+        self.connections.voice(peer, now)
+    }
+
+    /// The connection in use of a peer.
+    pub fn in_use(&self, peer: &PeerId) -> Option<(ConnectionId, &ConnectedPoint)> {
+        self.connections.in_use(peer)
     }
 
     fn on_activity(&mut self) {
@@ -234,67 +215,13 @@ impl Behaviour {
         })
     }
 
-    /// Decides which of two connections of one peer lives on; called before the new one's handler is made.
-    fn on_handler_wanted(&mut self, peer: PeerId, dialer: bool, remote: &Multiaddr) -> Result<(), ConnectionDenied> {
-        if self.intake.is_shut_out(&peer, Instant::now()) {
+    /// Of those shut out no connection is taken.
+    fn check(&mut self, peer: &PeerId) -> Result<(), ConnectionDenied> {
+        if self.intake.is_shut_out(peer, Instant::now()) {
             return Err(ConnectionDenied::new(Superfluous::ShutOut));
         }
         self.on_activity();
-        let Some(old) = self.active.get(&peer) else { return Ok(()) };
-        if old.endpoint.is_dialer() == dialer && old.since.elapsed() < Duration::from_millis(RACED_DIALS_MS) {
-            return Err(ConnectionDenied::new(Superfluous::Raced));
-        }
-        let crossed = old.endpoint.is_dialer() != dialer
-            && old.since.elapsed() < Duration::from_millis(CROSSED_DIALS_MS)
-            && !has_moved(old.endpoint.get_remote_address(), remote)
-            && dialer != (self.local > peer);
-        if crossed {
-            return Err(ConnectionDenied::new(Superfluous::Crossed));
-        }
-        let Some(old) = self.active.remove(&peer) else { return Ok(()) };
-        self.paced.inner_mut().on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
-            peer_id: peer,
-            connection_id: old.connection,
-            endpoint: &old.endpoint,
-            cause: None,
-            remaining_established: 0,
-        }));
-        self.detached.insert(old.connection);
-        self.lingering.push(peer, old.connection, Instant::now());
-        self.replaced += 1;
         Ok(())
-    }
-
-    fn on_established(&mut self, event: ConnectionEstablished<'_>) {
-        let (connection, endpoint) = (event.connection_id, event.endpoint.clone());
-        let now = Instant::now();
-        self.active.insert(event.peer_id, Active { connection, endpoint, since: now });
-        self.intake.on_connected(event.peer_id, now);
-        let first = ConnectionEstablished { other_established: 0, ..event };
-        self.paced.inner_mut().on_swarm_event(FromSwarm::ConnectionEstablished(first));
-    }
-
-    fn on_closed(&mut self, event: ConnectionClosed<'_>) {
-        self.on_activity();
-        self.lingering.on_closed(event.connection_id);
-        if event.remaining_established == 0 {
-            self.intake.on_disconnected(&event.peer_id, Instant::now());
-        }
-        if self.detached.remove(&event.connection_id) {
-            return; // gossipsub was told when the newer one came.
-        }
-        self.active.remove(&event.peer_id);
-        let last = ConnectionClosed { remaining_established: 0, ..event };
-        self.paced.inner_mut().on_swarm_event(FromSwarm::ConnectionClosed(last));
-    }
-}
-
-/// Whether a peer that was at one address and is at another has another address, not only another family of them.
-fn has_moved(old: &Multiaddr, new: &Multiaddr) -> bool {
-    match (old.iter().next(), new.iter().next()) {
-        (Some(Protocol::Ip4(old)), Some(Protocol::Ip4(new))) => old != new,
-        (Some(Protocol::Ip6(old)), Some(Protocol::Ip6(new))) => old != new,
-        _ => false,
     }
 }
 
@@ -310,7 +237,7 @@ fn is_new(message: &mut RawMessage, naming: &Naming, intake: &mut Intake, now: I
 }
 
 impl NetworkBehaviour for Behaviour {
-    type ConnectionHandler = THandler<Inner>;
+    type ConnectionHandler = Handler<THandler<Inner>>;
     type ToSwarm = gossipsub::Event;
 
     fn handle_established_inbound_connection(
@@ -320,8 +247,11 @@ impl NetworkBehaviour for Behaviour {
         local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.on_handler_wanted(peer, false, remote)?;
-        self.paced.inner_mut().handle_established_inbound_connection(connection, peer, local, remote)
+        self.check(&peer)?;
+        let place = self.connections.place(peer, false, remote, &mut self.paced)?;
+        let inner = self.paced.inner_mut();
+        let handler = inner.handle_established_inbound_connection(connection, peer, local, remote)?;
+        Ok(self.connections.handler(peer, connection, place, handler))
     }
 
     fn handle_established_outbound_connection(
@@ -332,14 +262,26 @@ impl NetworkBehaviour for Behaviour {
         role: Endpoint,
         port_use: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.on_handler_wanted(peer, true, address)?;
-        self.paced.inner_mut().handle_established_outbound_connection(connection, peer, address, role, port_use)
+        self.check(&peer)?;
+        let place = self.connections.place(peer, true, address, &mut self.paced)?;
+        let inner = self.paced.inner_mut();
+        let handler = inner.handle_established_outbound_connection(connection, peer, address, role, port_use)?;
+        Ok(self.connections.handler(peer, connection, place, handler))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionEstablished(event) => self.on_established(event),
-            FromSwarm::ConnectionClosed(event) => self.on_closed(event),
+            FromSwarm::ConnectionEstablished(event) => {
+                self.intake.on_connected(event.peer_id, Instant::now());
+                self.connections.on_established(event, &mut self.paced);
+            }
+            FromSwarm::ConnectionClosed(event) => {
+                self.on_activity();
+                if event.remaining_established == 0 {
+                    self.intake.on_disconnected(&event.peer_id, Instant::now());
+                }
+                self.connections.on_closed(event, &mut self.paced);
+            }
             event => self.paced.inner_mut().on_swarm_event(event),
         }
     }
@@ -352,6 +294,7 @@ impl NetworkBehaviour for Behaviour {
     ) {
         self.on_activity();
         self.on_rpc(&peer, &mut event, Instant::now());
+        self.connections.answer_stream(peer, connection, &mut self.paced);
         self.paced.inner_mut().on_connection_handler_event(peer, connection, event);
     }
 
@@ -360,7 +303,7 @@ impl NetworkBehaviour for Behaviour {
             if let Some(peer_id) = self.shown_out.pop_front() {
                 return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::All });
             }
-            if let Some((peer_id, connection)) = self.lingering.pop_due(Instant::now()) {
+            if let Some((peer_id, connection)) = self.connections.pop_due(Instant::now()) {
                 return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(connection) });
             }
             if let Poll::Ready(event) = self.paced.poll() {

@@ -3,6 +3,7 @@
 use super::{
     behaviour::BehaviourEvent,
     event::{Event, FoundBy},
+    limits::PROTOCOL_VERSION,
     meet::PING_FAILURES_MAX,
     peers::{is_loopback, without_peer},
     state::Node,
@@ -72,6 +73,12 @@ impl Node {
 
     fn on_identify(&mut self, event: identify::Event, now: Instant) {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
+        if info.protocol_version != PROTOCOL_VERSION {
+            self.swarm.behaviour_mut().gossip.on_other_implementation(peer_id);
+            if info.protocols.iter().any(|protocol| protocol.as_ref().starts_with("/meshsub/")) {
+                self.peers.note_speaker(&peer_id, now);
+            }
+        }
         let Some(connected) = self.peers.connected_mut(&peer_id) else { return };
         connected.agent =
             crate::chat::sanitize::text(&info.agent_version).to_string().chars().take(AGENT_CHARS_MAX).collect();
@@ -112,8 +119,8 @@ impl Node {
         let lingering = self.swarm.behaviour_mut().gossip.lingering();
         match &event.result {
             Ok(rtt) => lingering.on_ping(event.connection, Instant::now() - *rtt),
-            // It had its time, and says nothing of the connection in use.
-            Err(_) if lingering.contains(event.connection) => return,
+            // It says nothing of the connection in use.
+            Err(_) if lingering.contains(event.connection) => return lingering.on_ping_failed(event.connection),
             Err(_) => {}
         }
         let Some(connected) = self.peers.connected_mut(&event.peer) else { return };
@@ -145,6 +152,10 @@ impl Node {
             }
             kad::Event::InboundRequest { request: InboundRequest::AddProvider { record: Some(mut record) } } => {
                 record.addresses.retain(is_tcp);
+                if record.addresses.is_empty() {
+                    // rust-libp2p names none before somebody confirmed one. It is connected, and identify named some.
+                    record.addresses.extend(self.peers.addresses(&record.provider).iter().rev().cloned());
+                }
                 record.addresses.truncate(usize::from(self.board.limits.addresses_per_peer_max));
                 if self.swarm.behaviour_mut().dht.store_mut().add_provider(record).is_err() {
                     self.count("provider records refused: the store is full");

@@ -25,6 +25,8 @@ use std::{
     time::Duration,
 };
 
+/// What identify calls our protocol: who says the same is one of ours.
+pub const PROTOCOL_VERSION: &str = "/stonechat/1.0.0";
 /// Bytes of one gossipsub RPC: a few frames with the fields that sign them, and control messages beside them. A larger
 /// one costs its sender the stream; other implementations put several messages into one.
 pub const GOSSIP_RPC_BYTES_MAX: usize = 24 * 1024;
@@ -173,7 +175,7 @@ pub fn dht(
 
 /// identify, with our listen addresses pushed when they change: that is how a moved peer is found again.
 pub fn identify(keypair: &Keypair) -> identify::Behaviour {
-    let config = identify::Config::new("/stonechat/1.0.0".into(), keypair.public())
+    let config = identify::Config::new(PROTOCOL_VERSION.into(), keypair.public())
         .with_agent_version(concat!("stonechat/", env!("CARGO_PKG_VERSION")).into())
         .with_interval(Duration::from_secs(600))
         .with_push_listen_addr_updates(true)

@@ -2,6 +2,7 @@
 
 use super::{
     event::{Event, FoundBy},
+    gossip::Voice,
     peers::{self, Connected, ip_of, peer_of},
     rendezvous::Due,
     state::Node,
@@ -68,7 +69,10 @@ impl Node {
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.on_disconnected(peer_id, now),
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
-                self.peers.on_connection_lost(&peer_id, connection_id, now);
+                match self.swarm.behaviour().gossip.in_use(&peer_id) {
+                    Some((connection, endpoint)) => self.peers.on_another_in_use(&peer_id, connection, endpoint),
+                    None => self.peers.on_connection_lost(&peer_id, connection_id, now),
+                }
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error, .. } => {
                 self.on_dial_failed(connection_id, peer_id, &error, now);
@@ -94,6 +98,11 @@ impl Node {
 
     fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint, now: Instant) {
         self.dials.remove(&connection);
+        if self.swarm.behaviour_mut().gossip.lingering().contains(connection) {
+            self.peers.on_dialled(&peer);
+            self.bootstrap.on_connected(peer, connection);
+            return;
+        }
         let address = endpoint.get_remote_address().clone();
         let local = match endpoint {
             ConnectedPoint::Listener { local_addr, .. } => Some(local_addr.clone()),
@@ -112,6 +121,7 @@ impl Node {
             rooms: Default::default(),
             adrift: false,
             suspect: None,
+            mute: None,
         };
         if endpoint.is_dialer() {
             let unix_ms = self.now().unix_ms.unwrap_or(0);
@@ -200,16 +210,23 @@ impl Node {
         }
     }
 
-    /// Dials a multiaddr the user named.
+    /// Dials a multiaddr the user named, and if it names the peer too, again when that fails: dials may cross.
     pub(super) fn dial(&mut self, address: &str) -> Result<(), super::handle::Refused> {
         let address: Multiaddr = address.parse().map_err(|e| {
             super::talk::refuse(format!("not a multiaddr ({e}); one looks like /ip4/192.0.2.7/tcp/4470"))
         })?;
-        let options = match peer_of(&address) {
-            Some(peer) => DialOpts::peer_id(peer).addresses(vec![address]).build(),
-            None => DialOpts::unknown_peer_id().address(address).build(),
+        let peer = peer_of(&address);
+        let options = match peer {
+            Some(peer) => DialOpts::peer_id(peer).addresses(vec![address.clone()]).build(),
+            None => DialOpts::unknown_peer_id().address(address.clone()).build(),
         };
-        self.swarm.dial(options).map_err(|e| super::talk::refuse(sentence(&e)))
+        let connection = options.connection_id();
+        self.swarm.dial(options).map_err(|e| super::talk::refuse(sentence(&e)))?;
+        if let Some(peer) = peer {
+            self.dials.insert(connection, peer);
+            self.peers.note_dialling(peer, address, Instant::now());
+        }
+        Ok(())
     }
 
     /// Does what is due now: dials, look-ups, housekeeping.
@@ -242,6 +259,18 @@ impl Node {
         }
         for (peer, addresses) in self.peers.due_suspects(now) {
             self.dial_peer(peer, addresses, PeerCondition::Always, now);
+        }
+        for peer in self.peers.due_mute(now) {
+            match self.swarm.behaviour().gossip.voice(&peer, now) {
+                Voice::InUse => self.peers.on_spoke(&peer),
+                Voice::Elsewhere => {}
+                Voice::None => {
+                    if let Some(addresses) = self.peers.on_mute(&peer) {
+                        self.count("connections made anew: the peer said nothing");
+                        self.dial_peer(peer, addresses, PeerCondition::Always, now);
+                    }
+                }
+            }
         }
         for due in self.rendezvous.due(now, self.wants_peers()) {
             let (Due::Provide(namespace) | Due::Find(namespace)) = &due;
@@ -288,8 +317,10 @@ impl Node {
     /// When [`Node::do_due`] has something to do next.
     pub(super) fn next_due(&self) -> Instant {
         let room = self.high() > self.peers.connected_count() + self.dials.len();
-        let dials =
-            self.peers.next_due().filter(|_| room || self.peers.all_connected().any(|(_, c)| c.suspect.is_some()));
+        let dials = self
+            .peers
+            .next_due()
+            .filter(|_| room || self.peers.all_connected().any(|(_, c)| c.suspect.is_some() || c.mute.is_some()));
         let (said, waiting) = (self.recent.next_due(), self.outbox_due());
         let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, said];
         all.into_iter().flatten().fold(self.housekeeping, Instant::min)

@@ -5,9 +5,13 @@
 
 pub mod event;
 
+mod address;
 pub mod command;
 pub mod config;
 pub mod crowd;
+
+pub mod mute;
+
 pub mod lingering;
 
 pub mod control;
@@ -21,6 +25,8 @@ pub mod rendezvous;
 pub mod others;
 
 pub mod paced;
+
+pub mod connections;
 
 pub mod gossip;
 

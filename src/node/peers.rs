@@ -1,10 +1,10 @@
 //! Who we know and who is connected: addresses, when to dial, whom to let go. It dials nobody itself.
 
-use super::event::FoundBy;
-use libp2p::{Multiaddr, PeerId, multiaddr::Protocol, swarm::ConnectionId};
+pub use super::address::{backoff, ip_of, is_loopback, peer_of, without_peer};
+use super::{address::same_family, event::FoundBy};
+use libp2p::{Multiaddr, PeerId, core::ConnectedPoint, swarm::ConnectionId};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,12 @@ pub const DIAL_FAILURES_MAX: u32 = 8;
 /// Dials of a connection that may be dead before it is left to ping.
 pub const SUSPECT_DIALS_MAX: u32 = 6;
 
+/// How often a connected peer is looked at that is to speak gossipsub and says nothing (milliseconds). Guess.
+pub const MUTE_MS: u64 = 5_000;
+/// Connections made anew for such a peer in a row: for a minute. js notices within half a minute that our former
+/// connection is dead, and speaks on the next one after that.
+pub const MUTE_DIALS_MAX: u32 = 12;
+
 /// A peer we know addresses of.
 #[derive(Debug)]
 pub struct Known {
@@ -36,6 +42,8 @@ pub struct Known {
     pub dialling: bool,
     /// Whether mDNS hears it now.
     pub live: bool,
+    /// Connections made anew in a row because it says nothing.
+    pub mute_dials: u32,
 }
 
 /// A connected peer.
@@ -65,6 +73,22 @@ pub struct Connected {
     pub adrift: bool,
     /// When to dial anew, and how often that was tried.
     pub suspect: Option<(Instant, u32)>,
+    /// When to look whether it says anything.
+    pub mute: Option<Instant>,
+}
+
+impl Connected {
+    /// Where to dial it anew: where it is, as far as we dialled it there, and where it says that it is.
+    fn addresses(&self, known: Option<&Known>) -> Vec<Multiaddr> {
+        let mut addresses: Vec<Multiaddr> = Vec::new();
+        if self.outbound {
+            addresses.push(without_peer(self.address.clone()));
+        }
+        let told = known.into_iter().flat_map(|known| known.addresses.iter().rev());
+        addresses.extend(told.filter(|a| !is_loopback(a)).cloned());
+        addresses.dedup();
+        addresses
+    }
 }
 
 /// Known and connected peers.
@@ -74,46 +98,6 @@ pub struct Peers {
     addresses_max: usize,
     known: BTreeMap<PeerId, Known>,
     connected: BTreeMap<PeerId, Connected>,
-}
-
-/// An address without its trailing `/p2p/…`.
-pub fn without_peer(mut address: Multiaddr) -> Multiaddr {
-    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
-        address.pop();
-    }
-    address
-}
-
-/// The peer id an address ends in.
-pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
-    match address.iter().last() {
-        Some(Protocol::P2p(peer)) => Some(peer),
-        _ => None,
-    }
-}
-
-/// Whether an address is of this host only.
-pub fn is_loopback(address: &Multiaddr) -> bool {
-    ip_of(address).is_some_and(|ip| ip.is_loopback())
-}
-
-/// The IP an address begins with.
-pub fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    }
-}
-
-fn same_family(one: &Multiaddr, other: &Multiaddr) -> bool {
-    matches!((ip_of(one), ip_of(other)), (Some(one), Some(other)) if one.is_ipv4() == other.is_ipv4())
-}
-
-/// Exponential back-off with jitter: between half and the whole of `first · 2^failures`, at most `max`.
-pub fn backoff(first_ms: u64, max_ms: u64, failures: u32) -> Duration {
-    let whole = first_ms.saturating_mul(1 << failures.min(16)).min(max_ms);
-    Duration::from_millis(fastrand::u64(whole / 2..=whole))
 }
 
 impl Peers {
@@ -142,6 +126,7 @@ impl Peers {
             failures: 0,
             dialling: false,
             live: false,
+            mute_dials: 0,
         };
         let known = self.known.entry(peer).or_insert(fresh);
         known.live |= by == FoundBy::Mdns;
@@ -161,6 +146,14 @@ impl Peers {
         true
     }
 
+    /// The user had a peer dialled at this address.
+    pub fn note_dialling(&mut self, peer: PeerId, address: Multiaddr, now: Instant) {
+        self.note(peer, address, FoundBy::Remembered, now);
+        if let Some(known) = self.known.get_mut(&peer) {
+            known.dialling = true;
+        }
+    }
+
     /// The DHT names a peer in a room of ours: it is to be dialled, at whatever addresses the DHT knows.
     pub fn note_wanted(&mut self, peer: PeerId, now: Instant) {
         if !self.known.contains_key(&peer) {
@@ -173,6 +166,7 @@ impl Peers {
             failures: 0,
             dialling: false,
             live: false,
+            mute_dials: 0,
         };
         let known = self.known.entry(peer).or_insert(fresh);
         known.next_dial = Some(known.next_dial.map_or(now, |at| at.min(now)));
@@ -221,17 +215,41 @@ impl Peers {
             }
             connected.suspect =
                 (dials < SUSPECT_DIALS_MAX).then(|| (now + backoff(DIAL_BACKOFF_MS, 4_000, dials), dials + 1));
-            let mut addresses: Vec<Multiaddr> = Vec::new();
-            if connected.outbound {
-                addresses.push(without_peer(connected.address.clone()));
-            }
-            if let Some(known) = self.known.get(peer) {
-                addresses.extend(known.addresses.iter().rev().filter(|a| !is_loopback(a)).cloned());
-            }
-            addresses.dedup();
-            due.push((*peer, addresses));
+            due.push((*peer, connected.addresses(self.known.get(peer))));
         }
         due
+    }
+
+    /// A connected peer should speak gossipsub: look after a while whether it does.
+    pub fn note_speaker(&mut self, peer: &PeerId, now: Instant) {
+        if let Some(connected) = self.connected.get_mut(peer) {
+            connected.mute = Some(now + Duration::from_millis(MUTE_MS));
+        }
+    }
+
+    /// Peers to be looked at now, and again later.
+    pub fn due_mute(&mut self, now: Instant) -> Vec<PeerId> {
+        let due: Vec<_> =
+            self.connected.iter().filter(|(_, c)| c.mute.is_some_and(|at| at <= now)).map(|(peer, _)| *peer).collect();
+        due.iter().for_each(|peer| self.note_speaker(peer, now));
+        due
+    }
+
+    /// A peer speaks where we do.
+    pub fn on_spoke(&mut self, peer: &PeerId) {
+        self.connected.get_mut(peer).into_iter().for_each(|connected| connected.mute = None);
+        self.known.get_mut(peer).into_iter().for_each(|known| known.mute_dials = 0);
+    }
+
+    /// A peer says nothing: where to dial it anew, if it is to be.
+    pub fn on_mute(&mut self, peer: &PeerId) -> Option<Vec<Multiaddr>> {
+        let (connected, known) = (self.connected.get_mut(peer)?, self.known.get_mut(peer)?);
+        if known.mute_dials >= MUTE_DIALS_MAX {
+            connected.mute = None;
+            return None;
+        }
+        known.mute_dials += 1;
+        Some(connected.addresses(Some(known)))
     }
 
     /// We lost an address. Connections that may stand on it are dialled anew at `at`; without it, when we get one.
@@ -265,11 +283,24 @@ impl Peers {
         }
     }
 
+    /// Another connection is the one in use.
+    pub fn on_another_in_use(&mut self, peer: &PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
+        let Some(connected) = self.connected.get_mut(peer).filter(|c| c.connection != connection) else { return };
+        connected.connection = connection;
+        connected.address = endpoint.get_remote_address().clone();
+        connected.outbound = endpoint.is_dialer();
+        connected.local = match endpoint {
+            ConnectedPoint::Listener { local_addr, .. } => Some(local_addr.clone()),
+            ConnectedPoint::Dialer { .. } => None,
+        };
+    }
+
     /// The next time something is due.
     pub fn next_due(&self) -> Option<Instant> {
         let dials = self.known.iter().filter(|(peer, known)| !known.dialling && !self.connected.contains_key(peer));
         let dials = dials.filter_map(|(_, known)| known.next_dial);
-        dials.chain(self.connected.values().filter_map(|c| c.suspect.map(|(at, _)| at))).min()
+        let looks = self.connected.values().filter_map(|c| c.mute);
+        dials.chain(self.connected.values().filter_map(|c| c.suspect.map(|(at, _)| at))).chain(looks).min()
     }
 
     /// A dial failed. Forgets a peer that failed too often and that nothing vouches for.
@@ -281,6 +312,13 @@ impl Peers {
         let vouched = known.live || matches!(known.by, FoundBy::Bootstrap) || self.connected.contains_key(peer);
         if known.failures >= DIAL_FAILURES_MAX && !vouched {
             self.known.remove(peer);
+        }
+    }
+
+    /// A dial is over and made a connection that is not the one in use.
+    pub fn on_dialled(&mut self, peer: &PeerId) {
+        if let Some(known) = self.known.get_mut(peer) {
+            known.dialling = false;
         }
     }
 

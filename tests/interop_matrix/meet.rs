@@ -3,6 +3,8 @@
 use super::{Column, Found, Ours, Section, each, failed};
 use crate::world::{Foreign, GENEROUS, Host, until};
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 const WE_DIAL: &str = "we dial them: Noise, Yamux, identify, ping; ms by us / by them";
 const THEY_DIAL: &str = "they dial us: the same";
@@ -10,11 +12,18 @@ const THEY_DIAL: &str = "they dial us: the same";
 pub const SECTION: Section = Section { name: "meet", rows: &[WE_DIAL, THEY_DIAL], check };
 
 fn check(columns: &[Column<'_>]) -> String {
-    each(columns, one);
-    String::new()
+    let versions = Mutex::new(BTreeMap::new());
+    each(columns, |column| {
+        let version = one(column);
+        versions.lock().unwrap_or_else(PoisonError::into_inner).insert(column.kind, version);
+    });
+    let versions = versions.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let of = |column: &Column<'_>| versions.get(column.kind).cloned().unwrap_or_else(|| format!("{}: ?", column.kind));
+    let all: Vec<_> = columns.iter().map(of).collect();
+    format!("By their own words: {}.\n", all.join("; "))
 }
 
-fn one(column: &Column<'_>) {
+fn one(column: &Column<'_>) -> String {
     let lan = column.world.subnet();
     let hosts = [column.host("us", &lan), column.host("us2", &lan), column.host("them", &lan)];
     let them = Foreign::run(&hosts[2], column.kind, json!({}));
@@ -28,6 +37,7 @@ fn one(column: &Column<'_>) {
         them.ask("dial", json!({"address": address_of(&us, &hosts[1])}))?;
         greet(&us, &them, false)
     });
+    them.version.clone()
 }
 
 /// Where a peer of ours listens, as strangers want it.

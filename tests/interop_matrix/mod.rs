@@ -1,10 +1,15 @@
 //! The matrix: sections of rows, each row with a cell a stranger.
 
+mod back;
+mod chain;
+mod crossed;
 mod crowd;
+mod dht;
 mod forger;
 mod gossip;
 mod lan;
 mod meet;
+mod readme;
 mod recover;
 mod table;
 
@@ -29,7 +34,16 @@ pub struct Section {
     pub check: fn(&[Column<'_>]) -> String,
 }
 
-const SECTIONS: [Section; 4] = [meet::SECTION, lan::SECTION, gossip::SECTION, recover::SECTION];
+const SECTIONS: [Section; 8] = [
+    meet::SECTION,
+    lan::SECTION,
+    gossip::SECTION,
+    recover::SECTION,
+    dht::SECTION,
+    back::SECTION,
+    chain::SECTION,
+    crossed::SECTION,
+];
 
 /// One stranger's cells while they are found.
 pub struct Column<'a> {
@@ -119,8 +133,10 @@ fn sentence(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Checks each stranger on a thread of its own. A panic outside a row is that of every row that is missing then.
 pub fn each(columns: &[Column<'_>], check: impl Fn(&Column<'_>) + Sync) {
+    let wanted = std::env::var("STONECHAT_INTEROP_KINDS").ok();
+    let is_wanted = |kind: &str| wanted.as_ref().is_none_or(|kinds| kinds.split(',').any(|wanted| wanted == kind));
     std::thread::scope(|scope| {
-        for column in columns {
+        for column in columns.iter().filter(|column| is_wanted(column.kind)) {
             let check = &check;
             scope.spawn(move || {
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(column))) {
@@ -162,4 +178,8 @@ pub fn run(world: &World) {
     }
     println!("\n{table}{below}");
     table.insist();
+    if std::env::var_os("STONECHAT_WRITE").is_some() {
+        assert!(wanted.is_none(), "the README has all of it or nothing");
+        readme::write(&format!("{table}{below}"));
+    }
 }

@@ -7,7 +7,8 @@ pub mod foreign;
 pub mod host;
 pub mod peer;
 
-#[allow(unused_imports)] // Few tests meet strangers.
+// Not every test has strangers.
+#[allow(unused_imports)]
 pub use foreign::Foreign;
 pub use host::{Host, Subnet};
 pub use peer::Peer;
