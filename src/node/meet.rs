@@ -1,8 +1,8 @@
 //! Meeting: connections made, replaced and lost; whom to dial and whom to let go.
 
 use super::{
+    connections::Voice,
     event::{Event, FoundBy},
-    gossip::Voice,
     peers::{self, Connected, ip_of, peer_of},
     rendezvous::Due,
     state::Node,
