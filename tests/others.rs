@@ -28,7 +28,7 @@ fn pair(room: &str) -> (Peer, Peer) {
 }
 
 /// Above `RACED_DIALS_MS`.
-const PAUSE: Duration = Duration::from_millis(stonechat::node::gossip::RACED_DIALS_MS + 200);
+const PAUSE: Duration = Duration::from_millis(stonechat::node::connections::RACED_DIALS_MS + 200);
 
 /// Waits until it is known what program the connected peers are.
 fn until_identified(peer: &Peer) {
