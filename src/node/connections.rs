@@ -123,7 +123,10 @@ impl Connections {
         gossip: &mut Paced,
     ) -> Result<Place, ConnectionDenied> {
         let Some(old) = self.active.get(&peer) else { return Ok(Place::InUse(None)) };
-        if old.endpoint.is_dialer() == dialer && old.since.elapsed() < Duration::from_millis(RACED_DIALS_MS) {
+        let is_raced = |other: &Active| {
+            other.endpoint.is_dialer() == dialer && other.since.elapsed() < Duration::from_millis(RACED_DIALS_MS)
+        };
+        if is_raced(old) || self.beside.get(&peer).is_some_and(is_raced) {
             return Err(ConnectionDenied::new(Superfluous::Raced));
         }
         let crossed = old.endpoint.is_dialer() != dialer
