@@ -23,8 +23,8 @@ pub const SECTION: Section = Section {
 
 const TOPIC: &str = "back";
 const ROOM: &str = "text:back";
-/// What our side can bring about it does in two seconds, on a machine that does nothing else.
-const WANTED: Duration = Duration::from_secs(5);
+/// What our side can bring about takes some two seconds, which the cell tells; a machine that does much else takes longer.
+const WANTED: Duration = Duration::from_secs(10);
 /// Whom we wait for longest: go notices a dead connection after 32 s.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So long that both are at rest.
