@@ -4,7 +4,7 @@
 use super::connection::{Connection, HELD_LINES_MAX, OUTBOX_LOOK_MS, Patience};
 use super::exit::{Code, Failure};
 use super::lines::Line;
-use super::logging::say;
+use super::logging::{self, say};
 use super::protocol::{id_of, room_of};
 use super::render::Painter;
 use super::shown::{printable, short_peer};
@@ -55,6 +55,11 @@ impl Chat {
 
     /// Talks until the person wants to end.
     pub(crate) async fn talk(mut self) -> Result<(), Failure> {
+        if self.connection.is_attached() {
+            self.tell_troubles().await?;
+        } else {
+            logging::leave_troubles_to_chat(self.terminal.is_editor());
+        }
         loop {
             let prompt = format!("{}> ", printable(self.room().unwrap_or("(no room)")));
             let (terminal, connection) = (&mut self.terminal, &mut self.connection);
@@ -77,6 +82,14 @@ impl Chat {
                 Turn::Event(event) => self.on_event(event?).await?,
             }
         }
+    }
+
+    /// What went wrong before anyone here could hear of it.
+    async fn tell_troubles(&mut self) -> Result<(), Failure> {
+        if let Answer::Status(status) = self.connection.request(Command::Status { tasks: false }).await? {
+            status.troubles.iter().for_each(|trouble| say(&format!("* {}", printable(&trouble.sentence))));
+        }
+        Ok(())
     }
 
     fn room(&self) -> Option<&str> {
@@ -196,6 +209,7 @@ impl Chat {
             Event::Left { peer, room } => say(&format!("* {} left {}", short_peer(peer), printable(room))),
             Event::Stage { stage, why } => say(&format!("* {}: {}", tables::stage(*stage), printable(why))),
             Event::Notice { text, .. } => say(&format!("* {}", printable(text))),
+            Event::Trouble(trouble) => say(&format!("* {}", printable(&trouble.sentence))),
             Event::Missed { count } => say(&format!("* {count} events were missed: this reader was too slow")),
             event => {
                 if let Some(line) = self.painter.line(event) {

@@ -7,7 +7,7 @@ use env_logger::{Builder, Target};
 use log::LevelFilter;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Characters of a log line; the rest is cut. In four bytes each they fit into a page, which a pipe takes at once.
@@ -17,6 +17,11 @@ const LOG_CHARS_MAX: usize = 1_000;
 static LOST: AtomicU64 = AtomicU64::new(0);
 /// The terminal, while the line editor has it.
 static TERMINAL: Mutex<Option<Backlog>> = Mutex::new(None);
+
+/// Whether the chat shows troubles where the log goes, so that the log need not.
+static TOLD_BY_CHAT: AtomicBool = AtomicBool::new(false);
+/// Where the node's log tells of troubles.
+const TROUBLES: &str = "stonechat::node::tell";
 
 /// Starts the log. `RUST_LOG`, where set, says more exactly what `-v` and `-q` say.
 pub(crate) fn start(verbosity: i8) {
@@ -29,6 +34,9 @@ pub(crate) fn start(verbosity: i8) {
     // Its own log of a keystroke would be printed through it, for ever.
     builder.filter_module("rustyline", LevelFilter::Off);
     builder.format(|line, record| {
+        if record.target() == TROUBLES && TOLD_BY_CHAT.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let target = record.target().strip_prefix("stonechat::").unwrap_or(record.target());
         let level = record.level().as_str().to_ascii_lowercase();
         let text: String = record.args().to_string().chars().take(LOG_CHARS_MAX).collect();
@@ -37,6 +45,12 @@ pub(crate) fn start(verbosity: i8) {
     builder.target(Target::Pipe(Box::new(Outlet)));
     // A second logger in one process is refused: the first goes on.
     let _ = builder.try_init();
+}
+
+/// The chat of this process tells of its peer's troubles. One place hears of each once: a log that was led elsewhere
+/// while the line editor has the terminal still has them.
+pub(crate) fn leave_troubles_to_chat(is_editor: bool) {
+    TOLD_BY_CHAT.store(!is_editor || io::stderr().is_terminal(), Ordering::Relaxed);
 }
 
 /// From now on the log goes there; with none, to stderr again.

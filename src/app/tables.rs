@@ -90,6 +90,9 @@ fn status(status: &Status) -> String {
         let _ = writeln!(text, "{name:<10} {}", printable(&value));
     };
     line("stage", format!("{}: {}", stage(status.stage), status.why));
+    for trouble in &status.troubles {
+        line("trouble", format!("{} (for {}; {})", trouble.sentence, duration(trouble.for_s), trouble.code));
+    }
     line("peer", status.peer.clone());
     line("nick", if status.nick.is_empty() { "(none: the end of the peer id)".into() } else { status.nick.clone() });
     line("rooms", if status.rooms.is_empty() { "(none)".into() } else { status.rooms.join(", ") });
@@ -138,6 +141,7 @@ fn diagram(text: &mut String, tasks: &[Task], queues: &[Queue]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::command::Trouble;
 
     fn example() -> Status {
         Status {
@@ -155,6 +159,13 @@ mod tests {
             dht_peers: 3,
             bootstrap: vec![],
             clock_known: false,
+            troubles: vec![Trouble {
+                code: "disk_refuses".into(),
+                subject: String::new(),
+                sentence: "the disk is full: make\u{7} space".into(),
+                since: None,
+                for_s: 61,
+            }],
             counters: vec![],
             tasks: vec![Task { name: "node".into(), count: 1, what: "everything".into() }],
             queues: vec![Queue {
@@ -176,6 +187,7 @@ mod tests {
         for part in [
             "stage      connect: 1 peer connected, none in our rooms\n",
             "clock      not set: times are shown as --:--\n",
+            "trouble    the disk is full: make\\u{7} space (for 1 min 1 s; disk_refuses)\n",
             "version    0.1.0, up for 1 min 5 s\n",
             "node  1      everything\n",
             "app ─commands→ node  0       32        4           0      wait\n",

@@ -106,6 +106,7 @@ impl Node {
             clock_known: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .is_ok_and(|d| d.as_millis() as u64 >= build_unix_ms()),
+            troubles: self.trouble_list(now),
             counters: self.counters(fullest),
             tasks: if tasks { self.task_list() } else { Vec::new() },
             queues: if tasks { self.queues() } else { Vec::new() },

@@ -194,6 +194,9 @@ pub struct Status {
     pub bootstrap: Vec<String>,
     /// Whether the wall clock is known (not earlier than the build).
     pub clock_known: bool,
+    /// What is wrong now and can be helped.
+    #[serde(default)]
+    pub troubles: Vec<Trouble>,
     /// Dropped and refused inputs by name.
     pub counters: Vec<Counter>,
     /// Tasks, when asked for.
@@ -202,6 +205,22 @@ pub struct Status {
     /// Queues, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queues: Vec<Queue>,
+}
+
+/// Something that is wrong and can be helped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// What sort: a name of [`Code`](super::troubles::Code).
+    pub code: String,
+    /// Whom or what it is about, if there can be several.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// What is wrong and what helps.
+    pub sentence: String,
+    /// RFC 3339 time of its beginning if the clock is known, else null.
+    pub since: Option<String>,
+    /// Seconds since then.
+    pub for_s: u64,
 }
 
 /// A counter.

@@ -84,6 +84,32 @@ pub struct RecordEvent {
     pub time: Option<String>,
 }
 
+/// Whether a trouble begins or is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TroubleState {
+    /// From now on it is wrong.
+    Began,
+    /// It is over.
+    Ended,
+}
+
+/// Something that is wrong and can be helped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TroubleEvent {
+    /// What sort: a name of [`Code`](super::troubles::Code).
+    pub code: String,
+    /// Whether it begins or is over.
+    pub state: TroubleState,
+    /// Whom or what it is about, if there can be several.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// What is wrong and what helps; at its end, that it is over.
+    pub sentence: String,
+    /// RFC 3339 time of its beginning if the clock is known, else null.
+    pub since: Option<String>,
+}
+
 /// What happened. Serialises as one flat JSON object with the key `event`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
@@ -143,6 +169,8 @@ pub enum Event {
         /// Why, in a sentence.
         why: String,
     },
+    /// Something went wrong that can be helped, or is well again.
+    Trouble(TroubleEvent),
     /// This reader was too slow.
     Missed {
         /// Events lost since the last one read.

@@ -291,6 +291,7 @@ impl Node {
         if self.outbox_due().is_some_and(|at| at <= now) {
             self.flush_outbox();
         }
+        self.look_at_disk(now);
         if self.housekeeping <= now {
             self.housekeeping = now + Duration::from_secs(HOUSEKEEPING_S);
             self.let_go();

@@ -5,6 +5,8 @@
 
 pub mod event;
 
+pub mod troubles;
+
 mod address;
 pub mod command;
 pub mod config;
@@ -52,6 +54,8 @@ mod recent;
 mod state;
 
 mod talk;
+
+mod tell;
 
 mod abroad;
 

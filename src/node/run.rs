@@ -182,6 +182,7 @@ pub fn start(
         started: now,
         hub,
         requests,
+        troubles: Default::default(),
         counts: Default::default(),
         housekeeping: now + Duration::from_secs(super::meet::HOUSEKEEPING_S),
         tcp: counters,

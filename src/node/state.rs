@@ -12,6 +12,7 @@ use super::{
     peers::Peers,
     recent::Recent,
     rendezvous::Rendezvous,
+    troubles::Troubles,
 };
 use crate::{
     base::{board::Board, time::Now},
@@ -77,6 +78,7 @@ pub struct Node {
     pub(super) started: Instant,
     pub(super) hub: Arc<Hub>,
     pub(super) requests: Requests,
+    pub(super) troubles: Troubles,
     pub(super) counts: BTreeMap<&'static str, u64>,
     pub(super) housekeeping: Instant,
     pub(super) tcp: crate::net::tcp::Counters,
@@ -118,7 +120,9 @@ impl Node {
             ("tcp: reads held back by the rate", tcp.throttled),
         ];
         let tcp = tcp.into_iter().map(|(name, count)| (name, count as u64));
-        let read = read.into_iter().chain(tcp).map(|(name, count)| Counter { name: name.to_owned(), count });
+        let unlisted = ("troubles beside too many of their code", self.troubles.unlisted());
+        let read =
+            read.into_iter().chain([unlisted]).chain(tcp).map(|(name, count)| Counter { name: name.to_owned(), count });
         let mdns = self.swarm.behaviour().mdns.as_ref().map(|mdns| mdns.counters());
         let mdns = mdns.iter().flat_map(|counters| counters.iter());
         let mdns = mdns.map(|(name, count)| Counter { name: format!("mdns: {}", name.replace('_', " ")), count });

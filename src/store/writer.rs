@@ -4,11 +4,18 @@ use super::replace::replace;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 /// The thread's name as the kernel shows it (at most 15 bytes).
 pub const THREAD_NAME: &str = "stonechat-disk";
+
+/// Milliseconds before a write that failed is tried again. It doubles with each failure. Guess: somebody frees space.
+pub const RETRY_MS_MIN: u64 = 1_000;
+/// The longest such wait (milliseconds). Guess: a minute after the card takes writes again nothing is missing on it.
+pub const RETRY_MS_MAX: u64 = 60_000;
 
 /// One file to be replaced as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +49,10 @@ pub struct WriterMeter {
     pub refused: u64,
     /// Files written.
     pub written: u64,
-    /// Writes that failed.
+    /// Writes that failed. Each is tried again until it is done, or a newer one of its file takes its place.
     pub failed: u64,
-    /// What the system last answered to a failed one.
-    pub last_error: Option<String>,
+    /// What the system answered to the last one, if that failed.
+    pub error: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +66,8 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Whether the last write failed: to be asked often.
+    fails: AtomicBool,
 }
 
 impl Shared {
@@ -111,6 +120,11 @@ impl Writer {
         self.shared.lock().meter.clone()
     }
 
+    /// What the system answered to the last write, if that failed. Costs nothing while all is well.
+    pub fn error(&self) -> Option<String> {
+        if self.shared.fails.load(Ordering::Relaxed) { self.shared.lock().meter.error.clone() } else { None }
+    }
+
     /// Writes what waits, ends the thread and says how it went.
     pub fn close(mut self) -> WriterMeter {
         self.finish();
@@ -134,6 +148,7 @@ impl Drop for Writer {
 
 fn run(shared: &Shared) {
     let mut state = shared.lock();
+    let mut retry = Duration::from_millis(RETRY_MS_MIN);
     loop {
         let Some(write) = state.waiting.pop_front() else {
             if state.closing {
@@ -142,18 +157,33 @@ fn run(shared: &Shared) {
             state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
+        // What waits is tried once more at the end, and not for ever.
+        let last_try = state.closing;
         drop(state);
         let result = replace(&write.path, &write.bytes);
-        if let Err(error) = &result {
-            log::warn!("cannot write {}: {error}", write.path.display());
-        }
+        shared.fails.store(result.is_err(), Ordering::Relaxed);
         state = shared.lock();
-        state.meter.length -= 1;
         match result {
-            Ok(()) => state.meter.written += 1,
+            Ok(()) => {
+                (state.meter.length, state.meter.written) = (state.meter.length - 1, state.meter.written + 1);
+                state.meter.error = None;
+                retry = Duration::from_millis(RETRY_MS_MIN);
+            }
             Err(error) => {
+                let sentence = format!("{}: {error}", write.path.display());
+                log::debug!("cannot write {sentence}");
                 state.meter.failed += 1;
-                state.meter.last_error = Some(format!("{}: {error}", write.path.display()));
+                state.meter.error = Some(sentence);
+                if last_try || state.waiting.iter().any(|newer| newer.path == write.path) {
+                    state.meter.length -= 1;
+                } else {
+                    state.waiting.push_back(write);
+                }
+                if !state.closing {
+                    let (woken, _) = shared.changed.wait_timeout(state, retry).unwrap_or_else(PoisonError::into_inner);
+                    state = woken;
+                    retry = (retry * 2).min(Duration::from_millis(RETRY_MS_MAX));
+                }
             }
         }
     }
@@ -222,9 +252,32 @@ mod tests {
         writer.write(write(dir.path().join("gone/file"), "x")).unwrap();
         writer.write(write(dir.path().join("file"), "x")).unwrap();
         let meter = writer.close();
-        assert_eq!((meter.written, meter.failed), (1, 1));
-        assert!(meter.last_error.unwrap().contains("gone/file"));
+        assert_eq!((meter.written, meter.length), (1, 0));
+        assert!(meter.failed >= 1, "{meter:?}");
         assert!(dir.path().join("file").exists());
+    }
+
+    #[test]
+    fn a_write_that_failed_is_tried_until_it_is_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::start(4).unwrap();
+        let (gone, path) = (dir.path().join("gone"), dir.path().join("gone/file"));
+        writer.write(write(path.clone(), "old")).unwrap();
+        let wait = |what: &str, is: &dyn Fn() -> bool| {
+            let start = std::time::Instant::now();
+            while !is() {
+                assert!(start.elapsed() < Duration::from_secs(30), "{what}: {:?}", writer.meter());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        wait("it fails", &|| writer.error().is_some());
+        assert!(writer.error().unwrap().contains("gone/file"));
+        writer.write(write(path.clone(), "new")).unwrap();
+        fs::create_dir(gone).unwrap();
+        wait("it is written", &|| writer.error().is_none());
+        assert_eq!(fs::read_to_string(path).unwrap(), "new");
+        let meter = writer.close();
+        assert_eq!((meter.written, meter.length, meter.error), (1, 0, None));
     }
 
     #[test]

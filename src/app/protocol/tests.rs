@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::node::command::{Room, Sent, Status};
-use crate::node::event::{DirectEvent, FoundBy, MessageEvent, RecordEvent, Stage};
+use crate::node::event::{DirectEvent, FoundBy, MessageEvent, RecordEvent, Stage, TroubleEvent, TroubleState};
 use serde_json::json;
 
 fn sentence(line: &str) -> String {
@@ -32,6 +32,7 @@ fn status() -> Status {
         dht_peers: 0,
         bootstrap: vec![],
         clock_known: true,
+        troubles: vec![],
         counters: vec![],
         tasks: vec![],
         queues: vec![],
@@ -219,6 +220,17 @@ fn events() -> Vec<(Event, Value)> {
         (
             Event::Stage { stage: Stage::Exchange, why: "w".into() },
             json!({"event":"stage","stage":"exchange","why":"w"}),
+        ),
+        (
+            Event::Trouble(TroubleEvent {
+                code: "limit_refuses".into(),
+                state: TroubleState::Began,
+                subject: "x_max".into(),
+                sentence: "s".into(),
+                since: None,
+            }),
+            json!({"event":"trouble","code":"limit_refuses","state":"began","subject":"x_max","sentence":"s",
+                "since":null}),
         ),
         (Event::Missed { count: 3 }, json!({"event":"missed","count":3})),
     ]
