@@ -289,7 +289,7 @@ impl Node {
         }
         self.repeat_due(now);
         if self.outbox_due().is_some_and(|at| at <= now) {
-            self.flush_outbox();
+            self.flush_outbox(now);
         }
         if self.housekeeping <= now {
             self.housekeeping = now + Duration::from_secs(HOUSEKEEPING_S);

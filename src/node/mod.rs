@@ -47,6 +47,8 @@ mod behaviour;
 
 mod authors;
 
+pub mod outbox;
+
 mod recent;
 
 mod state;
