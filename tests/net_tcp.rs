@@ -4,6 +4,8 @@
 mod basics;
 #[path = "net_tcp/drive.rs"]
 mod drive;
+#[path = "net_tcp/ends.rs"]
+mod ends;
 #[path = "net_tcp/limits.rs"]
 mod limits;
 #[path = "net_tcp/ports.rs"]

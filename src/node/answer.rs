@@ -156,7 +156,8 @@ impl Node {
             ("room_bytes_max", bounds::ROOM_BYTES_MAX, "bytes of a room's name; the same on every board"),
             ("kind_bytes_max", bounds::KIND_BYTES_MAX, "bytes of a record's kind; the same on every board"),
             ("record_bytes_max", bounds::RECORD_BYTES_MAX, "bytes of a record; the same on every board"),
-            ("outbox_max", super::state::OUTBOX_MAX, "lines kept while nobody is in their room"),
+            ("outbox_max", super::outbox::OUTBOX_MAX, "lines kept while nobody is in their room"),
+            ("outbox_bytes_max", super::outbox::OUTBOX_BYTES_MAX, "bytes of lines kept while nobody is in their room"),
             ("direct_open_max", super::courier::DIRECT_OPEN_MAX, "direct messages of ours that wait for their answer"),
             (
                 "direct_per_minute_max",

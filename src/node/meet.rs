@@ -289,7 +289,7 @@ impl Node {
         }
         self.repeat_due(now);
         if self.outbox_due().is_some_and(|at| at <= now) {
-            self.flush_outbox();
+            self.flush_outbox(now);
         }
         self.look_at_disk(now);
         if self.housekeeping <= now {

@@ -49,6 +49,8 @@ mod behaviour;
 
 mod authors;
 
+pub mod outbox;
+
 mod recent;
 
 mod state;

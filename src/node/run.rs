@@ -9,6 +9,7 @@ use super::{
     event::{FoundBy, Stage},
     handle::{self, Handle, Reply, Request},
     limits,
+    outbox::Outbox,
     peers::Peers,
     rendezvous::Rendezvous,
     state::{Disk, Node, build_unix_ms},
@@ -31,7 +32,6 @@ use libp2p::{
     swarm::{SwarmEvent, behaviour::toggle::Toggle},
 };
 use std::{
-    collections::VecDeque,
     future::{Future, poll_fn},
     net::{Ipv4Addr, Ipv6Addr},
     task::Poll,
@@ -171,9 +171,7 @@ pub fn start(
         remembered,
         clock_mark,
         disk,
-        outbox: VecDeque::new(),
-        outbox_high: 0,
-        outbox_retry: now,
+        outbox: Outbox::new(now),
         dials: Default::default(),
         dht_servers: Default::default(),
         stage: Stage::Join,

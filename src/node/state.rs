@@ -9,6 +9,7 @@ use super::{
     event::{Event, Stage},
     handle::{Hub, Requests},
     others::Naming,
+    outbox::Outbox,
     peers::Peers,
     recent::Recent,
     rendezvous::Rendezvous,
@@ -23,24 +24,11 @@ use crate::{
 };
 use libp2p::{Multiaddr, PeerId, Swarm, swarm::ConnectionId};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
-
-/// Lines kept while nobody is in their room. One more is refused: the user is told, nothing is dropped unseen.
-pub const OUTBOX_MAX: usize = 64;
-
-/// Milliseconds after which lines are tried again that everyone present was too slow for.
-pub const OUTBOX_RETRY_MS: u64 = 250;
-
-/// A line that waits for somebody to come.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub room: RoomName,
-    pub data: Box<[u8]>,
-}
 
 /// What outlives a restart.
 pub(super) struct Disk {
@@ -67,9 +55,7 @@ pub struct Node {
     pub(super) remembered: Remembered,
     pub(super) clock_mark: Mark,
     pub(super) disk: Option<Disk>,
-    pub(super) outbox: VecDeque<Waiting>,
-    pub(super) outbox_high: usize,
-    pub(super) outbox_retry: Instant,
+    pub(super) outbox: Outbox,
     pub(super) dials: BTreeMap<ConnectionId, PeerId>,
     pub(super) dht_servers: BTreeSet<PeerId>,
     pub(super) stage: Stage,
@@ -165,16 +151,7 @@ impl Node {
     pub(super) fn queues(&self) -> Vec<Queue> {
         let mut queues = self.hub.queues();
         queues.push(self.requests.describe());
-        queues.push(Queue {
-            name: "outbox".into(),
-            from: "node".into(),
-            to: "node".into(),
-            overflow: "refuse".into(),
-            length: self.outbox.len() as u32,
-            capacity: OUTBOX_MAX as u32,
-            high_water: self.outbox_high as u32,
-            drops: self.counts.get("outbox full").copied().unwrap_or(0),
-        });
+        queues.push(self.outbox.describe());
         if let Some(disk) = &self.disk {
             let meter = disk.writer.meter();
             queues.push(Queue {

@@ -6,7 +6,8 @@ use super::{
     event::{Event, MessageEvent, RecordEvent},
     handle::Refused,
     others,
-    state::{Node, OUTBOX_MAX, OUTBOX_RETRY_MS, Waiting},
+    outbox::Full,
+    state::Node,
 };
 use crate::{
     chat::{
@@ -20,7 +21,7 @@ use libp2p::{
     gossipsub::{self, IdentTopic, MessageAcceptance, PublishError},
 };
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A sentence for the user.
 pub(super) fn refuse(error: impl std::fmt::Display) -> Refused {
@@ -141,7 +142,7 @@ impl Node {
                 self.rendezvous.leave(&namespace);
             }
         }
-        self.outbox.retain(|waiting| waiting.room != room);
+        self.outbox.forget(&room);
         let peers: Vec<PeerId> = self.peers.all_connected().map(|(peer, _)| *peer).collect();
         for peer in peers {
             if let Some(connected) = self.peers.connected_mut(&peer) {
@@ -188,16 +189,12 @@ impl Node {
 
     /// Hands a message to gossipsub, or keeps it for later: false then.
     pub(super) fn hand_out_or_keep(&mut self, room: &RoomName, data: &[u8]) -> Result<bool, Refused> {
+        let now = Instant::now();
         // A line never overtakes one that waits for the same room.
-        let sent = !self.outbox.iter().any(|waiting| waiting.room == *room) && self.hand_out(room, data)?;
-        if !sent {
-            if self.outbox.len() >= OUTBOX_MAX {
-                self.count("outbox full");
-                return Err(refuse(self.outbox_full(room)));
-            }
-            self.outbox.push_back(Waiting { room: room.clone(), data: data.into() });
-            self.outbox_high = self.outbox_high.max(self.outbox.len());
-            self.outbox_retry = Instant::now() + Duration::from_millis(OUTBOX_RETRY_MS);
+        let sent = !self.outbox.waits_for(room) && self.hand_out(room, data)?;
+        if !sent && let Err(full) = self.outbox.push(room, data, now) {
+            self.count("outbox full");
+            return Err(refuse(self.outbox_full(room, full)));
         }
         Ok(sent)
     }
@@ -238,36 +235,33 @@ impl Node {
         }
     }
 
-    fn outbox_full(&self, room: &RoomName) -> String {
+    fn outbox_full(&self, room: &RoomName, full: Full) -> String {
         if self.peers.in_room(room.as_str()) == 0 {
-            format!("nobody is in {room} and {OUTBOX_MAX} lines wait already; they go out when somebody comes")
+            format!("nobody is in {room} and {full}; they go out when somebody comes")
         } else {
-            format!("nobody in {room} reads as fast as this and {OUTBOX_MAX} lines wait already; try again soon")
+            format!("nobody in {room} reads as fast as this and {full}; try again soon")
         }
     }
 
     /// Sends what waits, in the order it was typed, as far as somebody is there.
-    pub(super) fn flush_outbox(&mut self) {
-        self.outbox_retry = Instant::now() + Duration::from_millis(OUTBOX_RETRY_MS);
-        let mut blocked: Vec<RoomName> = Vec::new();
-        for _ in 0..self.outbox.len() {
-            let Some(waiting) = self.outbox.pop_front() else { return };
-            let sent = !blocked.contains(&waiting.room)
-                && self.hand_out(&waiting.room, &waiting.data).unwrap_or_else(|error| {
-                    log::warn!("a waiting line for {} could not be sent: {error}", waiting.room);
+    pub(super) fn flush_outbox(&mut self, now: Instant) {
+        for room in self.outbox.start_round(now) {
+            while let Some(line) = self.outbox.pop(&room) {
+                let sent = self.hand_out(&room, &line.data).unwrap_or_else(|error| {
+                    log::warn!("a waiting line for {room} could not be sent: {error}");
                     true
                 });
-            if !sent {
-                blocked.push(waiting.room.clone());
-                self.outbox.push_back(waiting);
+                if !sent {
+                    self.outbox.put_back(&room, line);
+                    break;
+                }
             }
         }
     }
 
     /// When what waits is tried again: lines for an empty room wait for somebody to come instead.
     pub(super) fn outbox_due(&self) -> Option<Instant> {
-        let waits = self.outbox.iter().any(|waiting| self.peers.in_room(waiting.room.as_str()) > 0);
-        waits.then_some(self.outbox_retry)
+        self.outbox.next_due(|room| self.peers.in_room(room.as_str()) > 0)
     }
 
     /// A peer is in a room of ours.
@@ -276,7 +270,7 @@ impl Node {
         if connected.rooms.insert(room.as_str().to_owned()) {
             self.emit(Event::Joined { peer: peer.to_base58(), room: room.as_str().to_owned() });
         }
-        self.flush_outbox();
+        self.flush_outbox(Instant::now());
         self.update_stage();
     }
 

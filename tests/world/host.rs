@@ -37,6 +37,12 @@ fn held(text: &Mutex<String>) -> MutexGuard<'_, String> {
     text.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The sum of the counters in a listing of nftables.
+fn dropped(listing: &str) -> u64 {
+    let counters = listing.split("counter packets ").skip(1);
+    counters.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum()
+}
+
 /// A host, as its namespace.
 #[derive(Debug)]
 pub struct Host {
@@ -105,8 +111,53 @@ impl Host {
     /// Packets that [`Host::lose`] has dropped.
     pub fn lost(&self) -> u64 {
         let output = self.run("nft", &["list table inet loss"]);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.split("counter packets ").skip(1).filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum()
+        dropped(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    /// Drops every frame on its cable, each way, at the switch: nothing here sees it but by what does not come.
+    pub fn silence(&self) {
+        self.at_switch("silence", "drop");
+    }
+
+    /// Ends what [`Host::silence`] began.
+    pub fn end_silence(&self) {
+        self.forget_at_switch("silence");
+    }
+
+    /// Drops IPv4 packets longer than this on its cable, each way, and tells nobody: a tunnel without path MTU discovery.
+    pub fn swallow_above(&self, bytes: u32) {
+        // Or one packet here would stand for many on the cable.
+        self.ip(&["link", "set", "eth0", "gso_max_segs", "1"]);
+        self.at_switch("narrow", &format!("ip length > {bytes} counter drop"));
+    }
+
+    /// Packets that [`Host::swallow_above`] has dropped.
+    pub fn swallowed(&self) -> u64 {
+        let table = self.table("narrow");
+        let output = self.nft(&format!("list table bridge {table}"));
+        dropped(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    fn table(&self, what: &str) -> String {
+        format!("{what}_{}", held(&self.port))
+    }
+
+    /// A rule on what the switch forwards of its cable, each way.
+    fn at_switch(&self, what: &str, rule: &str) {
+        let (table, port) = (self.table(what), held(&self.port).clone());
+        self.nft(&format!("add table bridge {table}"));
+        self.nft(&format!("add chain bridge {table} forward {{ type filter hook forward priority 0 ; }}"));
+        for way in ["iifname", "oifname"] {
+            self.nft(&format!("add rule bridge {table} forward {way} {port} {rule}"));
+        }
+    }
+
+    fn forget_at_switch(&self, what: &str) {
+        self.nft(&format!("delete table bridge {}", self.table(what)));
+    }
+
+    fn nft(&self, command: &str) -> Output {
+        insist("ip", &["netns", "exec", &self.switch, "nft", command])
     }
 
     /// Sends no faster than `rate`, such as `256kbit`.

@@ -190,6 +190,11 @@ impl Peer {
         lines
     }
 
+    /// Every event so far, with its time of arrival.
+    pub fn heard(&self) -> Vec<(Instant, Event)> {
+        self.heard.events.lock().expect("the listener lives").clone()
+    }
+
     /// Every event so far.
     pub fn events(&self) -> Vec<Event> {
         self.heard.events.lock().expect("the listener lives").iter().map(|(_, event)| event.clone()).collect()

@@ -5,6 +5,15 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
+/// Milliseconds that what was sent may stay unacknowledged before a connection is given up. gRPC sets as much as its
+/// keepalive waits, 20 s (its proposal A18); less here, so that a link that dies in the middle of a talk is known to be
+/// dead within that time.
+pub const UNACKNOWLEDGED_MS_MAX: u32 = 15_000;
+/// Bytes of the largest segment, both ways: with the headers of IPv6 a packet of 1,280 bytes, which every link must
+/// carry (RFC 8200 §5). There are paths that swallow longer ones and tell nobody, and only root can have the kernel look
+/// for that. It costs bulk one packet more in six, and a line of chat nothing.
+pub const SEGMENT_BYTES_MAX: u32 = 1_220;
+
 /// The limits of a [`Transport`](super::Transport). Zero means "no limit" in all that end in `_per_second_max`.
 ///
 /// The defaults suit a board with 512 MiB; a board's own numbers are in its file under `boards/`.
@@ -22,6 +31,11 @@ pub struct Config {
     pub accepts_per_address_per_second_max: u16,
     /// Bytes read in a second from one connection, sustained; a second's worth at once after a pause. Default 1 MiB.
     pub read_bytes_per_second_max: u32,
+    /// How long what was sent may stay unacknowledged before the connection is given up (milliseconds, `TCP_USER_TIMEOUT`);
+    /// zero leaves it to the system, which takes a quarter of an hour. Default [`UNACKNOWLEDGED_MS_MAX`].
+    pub unacknowledged_ms_max: u32,
+    /// Bytes of the largest segment, both ways (`TCP_MAXSEG`); zero leaves it to the system. Default [`SEGMENT_BYTES_MAX`].
+    pub segment_bytes_max: u32,
 }
 
 impl Default for Config {
@@ -32,6 +46,8 @@ impl Default for Config {
             accepts_per_second_max: 32,
             accepts_per_address_per_second_max: 8,
             read_bytes_per_second_max: 1024 * 1024,
+            unacknowledged_ms_max: UNACKNOWLEDGED_MS_MAX,
+            segment_bytes_max: SEGMENT_BYTES_MAX,
         }
     }
 }

@@ -12,6 +12,9 @@
 //! - A port listened on is ours alone: a second program, or a second listener here, gets "address in use".
 //! - Accepted connections are limited per second, in total and per remote address; those above are reset at once.
 //! - Bytes read are limited per second and connection. A sender that is faster is slowed by TCP itself.
+//! - A connection whose remote acknowledges nothing any more ends after [`UNACKNOWLEDGED_MS_MAX`], and not when the system
+//!   has tried for a quarter of an hour.
+//! - No packet is longer than every path carries ([`SEGMENT_BYTES_MAX`]): some swallow longer ones without a word.
 //! - Out of file descriptors or memory, a listener pauses and tries again; it neither spins nor closes.
 //!
 //! The numbers of [`Config`] are for the caller to choose (for a peer of ours, the board's limits); [`Counters`] tell
@@ -52,12 +55,13 @@ mod error;
 mod gate;
 mod ports;
 mod socket;
+
 mod stream;
 
 mod listener;
 mod transport;
 
-pub use config::{Config, Counters, Counts};
+pub use config::{Config, Counters, Counts, SEGMENT_BYTES_MAX, UNACKNOWLEDGED_MS_MAX};
 pub use error::Error;
 pub use stream::Stream;
 pub use transport::Transport;

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
+    time::Duration,
 };
 
 use rustix::io::Errno;
@@ -21,6 +22,15 @@ fn open(address: SocketAddr, config: &Config) -> io::Result<Socket> {
     // A line or two lost on a bad link is sent again every so often, not after twice as long each time. Accepted
     // connections have it from their listener. Only sooner is lost where the system does not know it.
     let _ = socket.set_tcp_thin_linear_timeouts(true);
+    // These two are handed on by the listener as well. Without them a dead link is found out later, and a narrow one
+    // stalls: no reason not to connect.
+    if config.unacknowledged_ms_max > 0 {
+        let limit = Duration::from_millis(config.unacknowledged_ms_max.into());
+        let _ = socket.set_tcp_user_timeout(Some(limit));
+    }
+    if config.segment_bytes_max > 0 {
+        let _ = socket.set_tcp_mss(config.segment_bytes_max);
+    }
     // Without it a port is blocked for a minute by connections of the previous run.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -83,5 +93,5 @@ async fn connect(remote: SocketAddr, local: Option<SocketAddr>, config: &Config)
 /// Makes the end of this socket a reset: no state remains in the system, and the other side knows at once.
 pub(super) fn reset(io: &TcpStream) {
     // Fails only for a connection that is gone, which is as well.
-    let _ = SockRef::from(io).set_linger(Some(std::time::Duration::ZERO));
+    let _ = SockRef::from(io).set_linger(Some(Duration::ZERO));
 }

@@ -12,7 +12,7 @@ use std::{
 use futures::{AsyncRead, AsyncWrite};
 use smol::{Async, Timer};
 
-use super::config::Counters;
+use super::{config::Counters, socket};
 use crate::net::rate::Bucket;
 
 /// A reader over its rate waits until it has this part of a second's worth, so that one who floods costs ten wake-ups
@@ -20,11 +20,16 @@ use crate::net::rate::Bucket;
 const WAITS_PER_SECOND: u32 = 10;
 
 /// A TCP connection. Reading waits when the connection is over its rate; writing does not.
+///
+/// What the system holds when it is dropped is still sent, as of any socket. But if it is dropped while a write waits, the
+/// connection is reset: nobody is going to read that.
 #[derive(Debug)]
 pub struct Stream {
     io: Async<TcpStream>,
     /// Whether reading may succeed: saves the system call that would only say "nothing there".
     is_readable: bool,
+    /// Whether the last thing written has to wait: the remote reads nothing, or the link is dead.
+    is_stuck: bool,
     read_bytes_per_second_max: u32,
     bucket: Bucket,
     pause: Option<Timer>,
@@ -37,6 +42,7 @@ impl Stream {
         Stream {
             io,
             is_readable: true,
+            is_stuck: false,
             read_bytes_per_second_max,
             bucket: Bucket::new(read_bytes_per_second_max, Instant::now()),
             pause: None,
@@ -94,6 +100,9 @@ impl AsFd for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        if self.is_stuck {
+            socket::reset(self.io.get_ref());
+        }
         self.counters.one_less_open();
     }
 }
@@ -122,7 +131,9 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buffer)
+        let result = Pin::new(&mut self.io).poll_write(cx, buffer);
+        self.is_stuck = result.is_pending();
+        result
     }
 
     fn poll_write_vectored(
@@ -130,7 +141,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, buffers)
+        let result = Pin::new(&mut self.io).poll_write_vectored(cx, buffers);
+        self.is_stuck = result.is_pending();
+        result
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -10,6 +10,8 @@
 //! Streams that we open wait, rather than break the connection, when too many are open: at most half of
 //! [`Config::streams_max`] are ours, so that the remote always finds room for its own.
 //!
+//! A connection that is closed ends within [`CLOSE_MS_MAX`], read or not.
+//!
 //! [`Config`] is given to [`net::upgrade`](crate::net::upgrade()), or to any
 //! [`multiplex`](libp2p::core::transport::upgrade::Authenticated::multiplex).
 //!
@@ -28,5 +30,5 @@ mod upgrade;
 
 pub use config::{Config, STREAM_WINDOW_BYTES};
 pub use gauge::Stream;
-pub use muxer::{Error, Muxer};
+pub use muxer::{CLOSE_MS_MAX, Error, Muxer};
 pub use upgrade::Shared;

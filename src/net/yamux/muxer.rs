@@ -6,10 +6,12 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
-use futures::{AsyncRead, AsyncWrite};
+use futures::{AsyncRead, AsyncWrite, FutureExt};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
+use smol::Timer;
 use yamux::{Connection, ConnectionError, Mode};
 
 use super::{
@@ -18,6 +20,10 @@ use super::{
     unread::{Total, Unread},
     watched::{Seen, Watched},
 };
+
+/// Milliseconds that a polite end may take. What the remote has not read by then it does not get: over a link that is dead
+/// the end would wait as long as the system tries. Guess: some slow round trips.
+pub const CLOSE_MS_MAX: u64 = 1_000;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +61,8 @@ pub struct Muxer<C> {
     waiting: VecDeque<Stream>,
     inbound_waker: Option<Waker>,
     outbound_waker: Option<Waker>,
+    /// Since when it is being closed.
+    closing: Option<Timer>,
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> Muxer<C> {
@@ -70,6 +78,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Muxer<C> {
             waiting: VecDeque::new(),
             inbound_waker: None,
             outbound_waker: None,
+            closing: None,
         }
     }
 
@@ -134,7 +143,10 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.connection.poll_close(cx).map_err(Error::from)
+        let closed = self.connection.poll_close(cx).map_err(Error::from);
+        let closing = self.closing.get_or_insert_with(|| Timer::after(Duration::from_millis(CLOSE_MS_MAX)));
+        // When it is dropped now, the transport sees that something waits, and resets the connection.
+        if closed.is_pending() { closing.poll_unpin(cx).map(|_| Ok(())) } else { closed }
     }
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<StreamMuxerEvent, Error>> {
