@@ -10,6 +10,7 @@
 //! | [`yamux`] | streams over one connection, bounded | `multiplex` |
 //! | [`dns`] | names in addresses, by hickory's resolver | around a `core::Transport` |
 //! | [`mdns`] | peers on the local network | `swarm::NetworkBehaviour` |
+//! | [`ping`] | whether a link is alive, by ping | `swarm::NetworkBehaviour` |
 //! | [`interfaces`] | this host's addresses, and their changes | used by the others |
 //! | [`rate`] | token buckets | used by the others |
 //!
@@ -20,8 +21,8 @@
 //!
 //! ```no_run
 //! use futures::StreamExt;
-//! use libp2p::{identity, ping, swarm::{self, Swarm, SwarmEvent}};
-//! use stonechat::net::{self, executor::Executor, tcp, yamux};
+//! use libp2p::{identity, swarm::{self, Swarm, SwarmEvent}};
+//! use stonechat::net::{self, executor::Executor, ping, tcp, yamux};
 //!
 //! let executor = Executor::new();
 //! let key = identity::Keypair::generate_ed25519();
@@ -48,6 +49,7 @@ pub mod yamux;
 
 pub mod dns;
 pub mod mdns;
+pub mod ping;
 
 mod crossing;
 
