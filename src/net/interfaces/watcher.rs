@@ -60,6 +60,8 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Watcher {
     kernel: Option<Async<OwnedFd>>,
+    /// Whether reading from it may succeed: saves the system call that would only say "nothing there".
+    is_readable: bool,
     /// Whether the socket is wanted at all.
     wants_kernel: bool,
     known: Vec<Interface>,
@@ -85,6 +87,7 @@ impl Watcher {
     fn with_kernel(wants_kernel: bool) -> Self {
         Watcher {
             kernel: None,
+            is_readable: false,
             wants_kernel,
             known: Vec::new(),
             pending: VecDeque::new(),
@@ -135,16 +138,19 @@ impl Watcher {
         let Some(kernel) = &self.kernel else { return Poll::Pending };
         let mut told = Poll::Pending;
         for _ in 0..READS_PER_TURN_MAX {
+            if !self.is_readable {
+                match kernel.poll_readable(cx) {
+                    Poll::Pending => return told,
+                    Poll::Ready(Ok(())) => self.is_readable = true,
+                    Poll::Ready(Err(error)) => return self.lose_kernel(&error),
+                }
+            }
             // What it says does not matter, only that it spoke: the addresses are listed afresh.
             match rustix::net::recv(kernel, &mut [0u8; 1][..], RecvFlags::DONTWAIT) {
                 // Told more than the socket could hold: told.
                 Ok(_) | Err(Errno::NOBUFS) => told = Poll::Ready(()),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => match kernel.poll_readable(cx) {
-                    Poll::Pending => return told,
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => return self.lose_kernel(&error),
-                },
+                Err(Errno::AGAIN) => self.is_readable = false,
                 Err(error) => return self.lose_kernel(&error.into()),
             }
         }
@@ -165,7 +171,7 @@ impl Watcher {
         if self.kernel.is_none() && self.wants_kernel {
             // Before the listing, so that no change falls between the two.
             match open() {
-                Ok(kernel) => self.kernel = Some(kernel),
+                Ok(kernel) => (self.kernel, self.is_readable) = (Some(kernel), true),
                 Err(error) => log::debug!("interfaces: no messages from the kernel: {error}"),
             }
         }

@@ -192,6 +192,8 @@ impl Discovery {
             self.counters.packets_off_link += 1;
             return;
         }
+        let is_own_host = from.ip().is_loopback() || self.links.iter().any(|it| it.place.has(from.ip()));
+        self.counters.packets_of_others += u64::from(!is_own_host);
         let packet = match decode(bytes) {
             Ok(packet) => packet,
             Err(error) => {
@@ -201,7 +203,6 @@ impl Discovery {
             }
         };
         if packet.is_response {
-            let is_own_host = from.ip().is_loopback() || self.links.iter().any(|it| it.place.has(from.ip()));
             let listener = Listener { zone: &self.links[at].place.name, is_own_host, sender: from.ip() };
             if self.cache.handle_response(index, &listener, &packet, &self.own, now) {
                 self.links[at].schedule.ask_soon(now);

@@ -220,6 +220,10 @@ macro_rules! counters {
 counters! {
     /// Packets read, our own among them.
     packets_received,
+    /// Reads that found no packet.
+    reads_in_vain,
+    /// Packets of other hosts that were read.
+    packets_of_others,
     /// Packets sent.
     packets_sent,
     /// Packets that the system did not take.
