@@ -13,6 +13,7 @@
 //! | [`ping`] | whether a link is alive, by ping | `swarm::NetworkBehaviour` |
 //! | [`interfaces`] | this host's addresses, and their changes | used by the others |
 //! | [`rate`] | token buckets | used by the others |
+//! | [`holder`] | who has a port | used by who tells why it cannot be had |
 //!
 //! [`transport`] puts tcp, Noise and yamux together; [`upgrade`](upgrade()) does so over a transport of your own making.
 //! No limit is hidden here: all come in by `Config` structs, and what they turned away is counted.
@@ -42,6 +43,7 @@
 //! `examples/ping.rs` is this with both sides.
 
 pub mod executor;
+pub mod holder;
 pub mod interfaces;
 pub mod rate;
 pub mod tcp;

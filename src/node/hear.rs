@@ -52,6 +52,8 @@ impl Node {
                     self.on_found(peer, address, FoundBy::Mdns, now);
                 }
             }
+            mdns::Event::Twin(_) => {}
+            mdns::Event::State => {}
             mdns::Event::Expired(gone) => {
                 // A peer that moved expires at its former address only.
                 let mdns = self.swarm.behaviour().mdns.as_ref();

@@ -17,7 +17,10 @@ use rustix::{
 };
 use smol::{Async, Timer};
 
-use super::list::{Interface, list};
+use super::{
+    interface::Interface,
+    list::{Picture, picture},
+};
 
 /// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`, from Linux's `rtnetlink.h`.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
@@ -65,6 +68,7 @@ pub struct Watcher {
     /// Whether the socket is wanted at all.
     wants_kernel: bool,
     known: Vec<Interface>,
+    left_out: usize,
     /// At most twice `INTERFACES_MAX`: filled only when empty.
     pending: VecDeque<Change>,
     /// When to list next.
@@ -90,6 +94,7 @@ impl Watcher {
             is_readable: false,
             wants_kernel,
             known: Vec::new(),
+            left_out: 0,
             pending: VecDeque::new(),
             timer: Some(Timer::after(Duration::ZERO)),
             settle_ms: SETTLE_MS_MIN,
@@ -101,6 +106,11 @@ impl Watcher {
     /// [`next`](Self::next).
     pub fn interfaces(&self) -> &[Interface] {
         &self.known
+    }
+
+    /// How many addresses of this host found no place among these.
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// Whether the kernel wakes it; if not, it polls.
@@ -175,10 +185,11 @@ impl Watcher {
                 Err(error) => log::debug!("interfaces: no messages from the kernel: {error}"),
             }
         }
-        let listed = list();
+        let listed = picture();
         let failed = listed.is_err();
         match listed {
-            Ok(found) => {
+            Ok(Picture { interfaces: found, left_out }) => {
+                self.left_out = left_out;
                 let gone = self.known.iter().filter(|it| !found.contains(it)).cloned().map(Change::Down);
                 let new = found.iter().filter(|it| !self.known.contains(it)).cloned().map(Change::Up);
                 self.pending.extend(gone.chain(new));

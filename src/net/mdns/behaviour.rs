@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    io,
     net::IpAddr,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -21,7 +22,7 @@ use smol::Timer;
 
 use super::{
     discovery::{Discovery, Outgoing},
-    event::Event,
+    event::{Event, Failing, State},
     limits::{Config, ConfigError, Counters, LEAVE_MS_MAX, PACKETS_PER_POLL_MAX, RECEIVED_BYTES_MAX, millis},
     slot::Slot,
 };
@@ -39,6 +40,8 @@ pub struct Behaviour {
     due: Option<Instant>,
     /// Something happened that `due` does not know of.
     is_stale: bool,
+    /// What was last told of how it stands.
+    told: State,
     /// When leaving is given up.
     leaves_by: Option<Instant>,
 }
@@ -58,6 +61,7 @@ impl Behaviour {
             buffer: vec![0; RECEIVED_BYTES_MAX].into(),
             due: None,
             is_stale: true,
+            told: State::default(),
             leaves_by: None,
         })
     }
@@ -86,6 +90,23 @@ impl Behaviour {
     pub fn interfaces(&self) -> Vec<(String, usize)> {
         let open = |link| self.slots.iter().filter(|it| it.link == link && it.port.is_some()).count();
         self.discovery.places().map(|it| (it.name.clone(), open(it.index))).collect()
+    }
+
+    /// How it stands now.
+    pub fn state(&self) -> State {
+        let is_heard = |link| self.slots.iter().any(|it| it.link == link && it.works());
+        let mut failing = Vec::new();
+        for slot in &self.slots {
+            let Some((kind, error)) = slot.trouble() else { continue };
+            // Without IPv6, say, an interface does very well.
+            if *kind == io::ErrorKind::AddrInUse || !is_heard(slot.link) {
+                let name = self.discovery.places().find(|it| it.index == slot.link).map(|it| it.name.clone());
+                let (interface, ip, kind, error) = (name.unwrap_or_default(), slot.ip, *kind, error.clone());
+                failing.push(Failing { interface, ip, kind, error });
+            }
+        }
+        let interfaces_left_out = self.discovery.left_out().to_vec();
+        State { addresses_left_out: self.watcher.left_out(), interfaces_left_out, failing }
     }
 
     /// What the found records cost now (bytes, estimated).
@@ -293,6 +314,15 @@ impl NetworkBehaviour for Behaviour {
             self.update_slots(now);
             self.discovery.handle_timeout(now);
             self.send(now);
+            let is_cut = self.discovery.left_out() != self.told.interfaces_left_out;
+            let fails = self.slots.iter().any(|it| it.trouble().is_some()) || !self.told.failing.is_empty();
+            if has_changed || is_cut || fails {
+                let state = self.state();
+                if state != self.told {
+                    self.told = state;
+                    return Poll::Ready(ToSwarm::GenerateEvent(Event::State));
+                }
+            }
         }
         let _ = self.poll_flush(cx);
         let mut has_more = false;
