@@ -10,10 +10,10 @@ use std::{error::Error, process::ExitCode, time::Duration};
 
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, identity, ping,
+    Multiaddr, identity,
     swarm::{self, Swarm, SwarmEvent},
 };
-use stonechat::net::{self, executor::Executor, tcp, yamux};
+use stonechat::net::{self, executor::Executor, ping, tcp, yamux};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -41,7 +41,7 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
 fn peer(executor: &Executor) -> Result<Swarm<ping::Behaviour>, Box<dyn Error>> {
     let key = identity::Keypair::generate_ed25519();
     let transport = net::transport(&key, tcp::Config::default(), yamux::Config::default())?;
-    let pinging = ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(1)));
+    let pinging = ping::Behaviour::new(ping::Config { interval: Duration::from_secs(1), ..ping::Config::default() });
     let config = swarm::Config::with_executor(executor.clone()).with_idle_connection_timeout(Duration::from_secs(60));
     Ok(Swarm::new(transport, pinging, key.public().to_peer_id(), config))
 }

@@ -10,8 +10,10 @@
 //! | [`yamux`] | streams over one connection, bounded | `multiplex` |
 //! | [`dns`] | names in addresses, by hickory's resolver | around a `core::Transport` |
 //! | [`mdns`] | peers on the local network | `swarm::NetworkBehaviour` |
+//! | [`ping`] | whether a link is alive, by ping | `swarm::NetworkBehaviour` |
 //! | [`interfaces`] | this host's addresses, and their changes | used by the others |
 //! | [`rate`] | token buckets | used by the others |
+//! | [`holder`] | who has a port | used by who tells why it cannot be had |
 //!
 //! [`transport`] puts tcp, Noise and yamux together; [`upgrade`](upgrade()) does so over a transport of your own making.
 //! No limit is hidden here: all come in by `Config` structs, and what they turned away is counted.
@@ -20,8 +22,8 @@
 //!
 //! ```no_run
 //! use futures::StreamExt;
-//! use libp2p::{identity, ping, swarm::{self, Swarm, SwarmEvent}};
-//! use stonechat::net::{self, executor::Executor, tcp, yamux};
+//! use libp2p::{identity, swarm::{self, Swarm, SwarmEvent}};
+//! use stonechat::net::{self, executor::Executor, ping, tcp, yamux};
 //!
 //! let executor = Executor::new();
 //! let key = identity::Keypair::generate_ed25519();
@@ -41,6 +43,7 @@
 //! `examples/ping.rs` is this with both sides.
 
 pub mod executor;
+pub mod holder;
 pub mod interfaces;
 pub mod rate;
 pub mod tcp;
@@ -48,6 +51,7 @@ pub mod yamux;
 
 pub mod dns;
 pub mod mdns;
+pub mod ping;
 
 mod crossing;
 

@@ -1,8 +1,8 @@
 //! The libp2p behaviours of a node, composed.
 
-use crate::net::mdns;
+use crate::net::{mdns, ping};
 use libp2p::{
-    identify, kad, ping,
+    identify, kad,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
 

@@ -8,12 +8,11 @@ use super::{
     peers::{is_loopback, without_peer},
     state::Node,
 };
-use crate::net::mdns;
+use crate::net::{mdns, ping};
 use libp2p::{
     Multiaddr, PeerId, gossipsub, identify,
     kad::{self, GetProvidersOk, InboundRequest, QueryResult, store::RecordStore},
     multiaddr::Protocol,
-    ping,
 };
 use std::time::Instant;
 
@@ -53,6 +52,8 @@ impl Node {
                     self.on_found(peer, address, FoundBy::Mdns, now);
                 }
             }
+            mdns::Event::Twin(_) => {}
+            mdns::Event::State => {}
             mdns::Event::Expired(gone) => {
                 // A peer that moved expires at its former address only.
                 let mdns = self.swarm.behaviour().mdns.as_ref();
@@ -118,7 +119,7 @@ impl Node {
     fn on_ping(&mut self, event: ping::Event) {
         let lingering = self.swarm.behaviour_mut().gossip.lingering();
         match &event.result {
-            Ok(rtt) => lingering.on_ping(event.connection, Instant::now() - *rtt),
+            Ok(_) => lingering.on_ping(event.connection, event.begun),
             // It says nothing of the connection in use.
             Err(_) if lingering.contains(event.connection) => return lingering.on_ping_failed(event.connection),
             Err(_) => {}

@@ -10,13 +10,13 @@ use super::{
     others::Naming,
     paced::{GOSSIP_HEARTBEAT_MS, GOSSIP_HISTORY, TopicBounds},
 };
-use crate::{base::board::Limits, compat::room::NAMESPACES_MAX, wire::bounds};
+use crate::{base::board::Limits, compat::room::NAMESPACES_MAX, net::ping, wire::bounds};
 use libp2p::{
     PeerId, StreamProtocol,
     gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode},
     identify,
     identity::Keypair,
-    kad, ping,
+    kad,
     request_response::{self, ProtocolSupport},
     swarm,
 };
@@ -49,7 +49,7 @@ pub const GOSSIP_QUEUE_S: u64 = 120;
 pub const GOSSIP_BACKOFF_S: u64 = 30;
 /// Milliseconds after which a connection without any use is closed; those in a room are kept by the mesh.
 pub const IDLE_CONNECTION_S: u64 = 60;
-/// Seconds between pings. A dead link is noticed after two of them.
+/// Seconds between pings. A dead link is noticed after three of them.
 pub const PING_INTERVAL_S: u64 = 20;
 /// Seconds a ping may take.
 pub const PING_TIMEOUT_S: u64 = 10;
@@ -195,10 +195,8 @@ pub fn direct() -> courier::Behaviour {
 
 /// ping, the only notice of a link that died in silence.
 pub fn ping() -> ping::Behaviour {
-    let config = ping::Config::new()
-        .with_interval(Duration::from_secs(PING_INTERVAL_S))
-        .with_timeout(Duration::from_secs(PING_TIMEOUT_S));
-    ping::Behaviour::new(config)
+    let (interval, timeout) = (Duration::from_secs(PING_INTERVAL_S), Duration::from_secs(PING_TIMEOUT_S));
+    ping::Behaviour::new(ping::Config { interval, timeout })
 }
 
 /// The swarm's own buffers and time-outs.

@@ -25,8 +25,8 @@ use std::{
 /// Pause between rounds of small duties: marks of peers, remembered peers, empty tables. Coarse, for each round
 /// is a wake-up.
 pub const HOUSEKEEPING_S: u64 = 30;
-/// Failed pings after which a connection is closed. Source: libp2p-ping counts one as a hint.
-pub const PING_FAILURES_MAX: u32 = 2;
+/// Failed pings in a row after which a connection is closed. Guess: on a bad link two of them are bad luck.
+pub const PING_FAILURES_MAX: u32 = 3;
 
 /// Pause after an address was lost, for its successor often comes at once.
 pub const ADRIFT_WAIT_MS: u64 = 100;

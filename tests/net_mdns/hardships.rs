@@ -58,11 +58,14 @@ fn a_port_that_is_taken_is_tried_again() {
     }
     let mut squatter = lan.nuisance(0, "squat");
     let mut a = lan.peer(0, 4001);
+    let (_, state) = a.wait_for("state ");
+    assert!(state.contains("eth0") && state.contains("10.9.0.1") && state.contains("AddrInUse"), "{state}");
     let b = lan.peer(1, 4002);
     let (polls, cpu_ms) = spent(&mut a, Duration::from_secs(3));
     assert!(polls < 60 && cpu_ms < 500, "{polls} turns, {cpu_ms} ms in 3 s");
     assert!(a.count("sockets_failed") >= 1);
     squatter.kill();
+    assert!(a.wait_for("state ").1.contains("failing: []"));
     a.wait_found(&b, "10.9.0.2");
     b.wait_found(&a, "10.9.0.1");
 }

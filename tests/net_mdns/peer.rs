@@ -109,7 +109,7 @@ fn peer(port: u16, id: PeerId, services: &str) {
                 }
                 polls += 1;
                 match mdns.poll(cx) {
-                    Poll::Ready(ToSwarm::GenerateEvent(event)) => print(event),
+                    Poll::Ready(ToSwarm::GenerateEvent(event)) => print(event, &mdns),
                     _ => return Poll::Pending,
                 }
                 Poll::Ready(None)
@@ -133,10 +133,12 @@ fn peer(port: u16, id: PeerId, services: &str) {
     });
 }
 
-fn print(event: Event) {
+fn print(event: Event, mdns: &Behaviour) {
     let (word, list) = match event {
         Event::Discovered(list) => ("found", list),
         Event::Expired(list) => ("gone", list),
+        Event::Twin(address) => return println!("@ twin {address}"),
+        Event::State => return println!("@ state {:?}", mdns.state()),
     };
     list.into_iter().for_each(|(peer, address)| println!("@ {word} {peer} {address}"));
 }

@@ -6,7 +6,12 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-/// How many addresses a picture of the host holds at most (addresses). Further ones are left out.
+use super::{
+    interface::Interface,
+    rank::{Routes, choose},
+};
+
+/// How many addresses a picture of the host holds at most (addresses). Of more the best are kept, and of each interface one.
 ///
 /// A board has fewer than ten; a host of containers can have hundreds, which nobody would dial. Costs about 100 bytes
 /// each. Source: guess.
@@ -23,33 +28,39 @@ const FLAG_DUPLICATE: u32 = 0x08;
 /// `IFA_F_TENTATIVE`, from Linux's `if_addr.h`: duplicate address detection still runs (RFC 4862 §5.4).
 const FLAG_TENTATIVE: u32 = 0x40;
 
-/// One address of one network interface. An interface with three addresses is three of these.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Interface {
-    /// The interface's name, such as `wlan0`.
-    pub name: String,
-    /// The interface's index: the scope of its link-local addresses and the handle for multicast.
-    pub index: u32,
-    /// The address.
-    pub ip: IpAddr,
-    /// How many leading bits of the address are the network's.
-    pub prefix_len: u8,
-    /// The interface, or only the address, is the host talking to itself.
-    pub is_loopback: bool,
-    /// The interface has one other end (a tunnel).
-    pub is_point_to_point: bool,
-    /// The interface can send to groups. Where the system does not say (no `/sys`): every interface that is neither
-    /// loopback nor point to point.
-    pub is_multicast: bool,
+/// The addresses of this host at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Picture {
+    /// Those that are kept.
+    pub interfaces: Vec<Interface>,
+    /// How many addresses found no place.
+    pub left_out: usize,
 }
 
 /// The addresses of this host that can be used now: interfaces up and with a carrier, IPv6 addresses past their
-/// duplicate address detection. At most [`INTERFACES_MAX`], in the system's order.
+/// duplicate address detection. Those that lead to others come first: of interfaces with a default route, of pieces of
+/// hardware, of bridges and the like, of tunnels, of loopback. Of more than [`INTERFACES_MAX`] the first ones, but of
+/// each interface one before any has a second.
 ///
 /// # Errors
 ///
 /// The system's, when it cannot tell (out of file descriptors, no permission).
 pub fn list() -> io::Result<Vec<Interface>> {
+    picture().map(|picture| picture.interfaces)
+}
+
+/// As [`list`], and how many were left out.
+///
+/// # Errors
+///
+/// The same.
+pub fn picture() -> io::Result<Picture> {
+    let routes = Routes::read();
+    let (interfaces, left_out) = choose(all()?, |it| routes.rank(it), INTERFACES_MAX);
+    Ok(Picture { interfaces, left_out })
+}
+
+fn all() -> io::Result<Vec<Interface>> {
     // `thread-self`, because a thread may live in a network namespace of its own.
     let unusable = fs::read_to_string("/proc/thread-self/net/if_inet6").map(|s| unusable_v6(&s)).unwrap_or_default();
     let mut flags_by_name = HashMap::new();
@@ -59,9 +70,6 @@ pub fn list() -> io::Result<Vec<Interface>> {
         let Some(index) = it.index else { continue };
         if !it.is_oper_up() || unusable.iter().any(|(i, v6)| *i == index && IpAddr::V6(*v6) == ip) {
             continue;
-        }
-        if found.len() == INTERFACES_MAX {
-            break;
         }
         let flags = match flags_by_name.get(&it.name) {
             Some(flags) => *flags,

@@ -20,8 +20,13 @@
 //! });
 //! ```
 
+mod interface;
+
+mod rank;
+
 mod list;
 mod watcher;
 
-pub use list::{INTERFACES_MAX, Interface, list};
+pub use interface::Interface;
+pub use list::{INTERFACES_MAX, Picture, list, picture};
 pub use watcher::{Change, Watcher};

@@ -17,7 +17,10 @@ use rustix::{
 };
 use smol::{Async, Timer};
 
-use super::list::{Interface, list};
+use super::{
+    interface::Interface,
+    list::{Picture, picture},
+};
 
 /// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`, from Linux's `rtnetlink.h`.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
@@ -60,9 +63,12 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Watcher {
     kernel: Option<Async<OwnedFd>>,
+    /// Whether reading from it may succeed: saves the system call that would only say "nothing there".
+    is_readable: bool,
     /// Whether the socket is wanted at all.
     wants_kernel: bool,
     known: Vec<Interface>,
+    left_out: usize,
     /// At most twice `INTERFACES_MAX`: filled only when empty.
     pending: VecDeque<Change>,
     /// When to list next.
@@ -85,8 +91,10 @@ impl Watcher {
     fn with_kernel(wants_kernel: bool) -> Self {
         Watcher {
             kernel: None,
+            is_readable: false,
             wants_kernel,
             known: Vec::new(),
+            left_out: 0,
             pending: VecDeque::new(),
             timer: Some(Timer::after(Duration::ZERO)),
             settle_ms: SETTLE_MS_MIN,
@@ -98,6 +106,11 @@ impl Watcher {
     /// [`next`](Self::next).
     pub fn interfaces(&self) -> &[Interface] {
         &self.known
+    }
+
+    /// How many addresses of this host found no place among these.
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// Whether the kernel wakes it; if not, it polls.
@@ -135,16 +148,19 @@ impl Watcher {
         let Some(kernel) = &self.kernel else { return Poll::Pending };
         let mut told = Poll::Pending;
         for _ in 0..READS_PER_TURN_MAX {
+            if !self.is_readable {
+                match kernel.poll_readable(cx) {
+                    Poll::Pending => return told,
+                    Poll::Ready(Ok(())) => self.is_readable = true,
+                    Poll::Ready(Err(error)) => return self.lose_kernel(&error),
+                }
+            }
             // What it says does not matter, only that it spoke: the addresses are listed afresh.
             match rustix::net::recv(kernel, &mut [0u8; 1][..], RecvFlags::DONTWAIT) {
                 // Told more than the socket could hold: told.
                 Ok(_) | Err(Errno::NOBUFS) => told = Poll::Ready(()),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => match kernel.poll_readable(cx) {
-                    Poll::Pending => return told,
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => return self.lose_kernel(&error),
-                },
+                Err(Errno::AGAIN) => self.is_readable = false,
                 Err(error) => return self.lose_kernel(&error.into()),
             }
         }
@@ -165,14 +181,15 @@ impl Watcher {
         if self.kernel.is_none() && self.wants_kernel {
             // Before the listing, so that no change falls between the two.
             match open() {
-                Ok(kernel) => self.kernel = Some(kernel),
+                Ok(kernel) => (self.kernel, self.is_readable) = (Some(kernel), true),
                 Err(error) => log::debug!("interfaces: no messages from the kernel: {error}"),
             }
         }
-        let listed = list();
+        let listed = picture();
         let failed = listed.is_err();
         match listed {
-            Ok(found) => {
+            Ok(Picture { interfaces: found, left_out }) => {
+                self.left_out = left_out;
                 let gone = self.known.iter().filter(|it| !found.contains(it)).cloned().map(Change::Down);
                 let new = found.iter().filter(|it| !self.known.contains(it)).cloned().map(Change::Up);
                 self.pending.extend(gone.chain(new));

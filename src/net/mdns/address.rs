@@ -16,6 +16,8 @@ pub(super) struct Listener<'a> {
     pub is_own_host: bool,
     /// Where the packet came from: what a sender means that announces every address it has (py does).
     pub sender: IpAddr,
+    /// Where we listen ourselves.
+    pub listening: &'a [Multiaddr],
 }
 
 /// What a packet says of one instance.
@@ -59,6 +61,31 @@ impl Listener<'_> {
             }
         }
         heard
+    }
+
+    /// Of what an instance says that has our own peer id and not our name: where it is, if it is somebody else who lives
+    /// now. Another host must speak for itself, for there are hosts that repeat what others said, such as we before a
+    /// restart; on this host another port must be another program.
+    pub(super) fn twin(&self, heard: &Heard) -> Option<Multiaddr> {
+        let of = |address: &Multiaddr| {
+            let mut parts = address.iter().skip_while(|part| matches!(part, Protocol::Ip6zone(_)));
+            let ip = match parts.next()? {
+                Protocol::Ip4(ip) => IpAddr::V4(ip),
+                Protocol::Ip6(ip) => IpAddr::V6(ip),
+                _ => return None,
+            };
+            let Protocol::Tcp(port) = parts.next()? else { return None };
+            Some((ip, port))
+        };
+        let is_link_local = matches!(self.sender, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let ours: Vec<u16> = self.listening.iter().filter_map(of).map(|(_, port)| port).collect();
+        let is_elsewhere = |address: &Multiaddr| match of(address) {
+            Some((_, port)) if self.is_own_host => !ours.is_empty() && !ours.contains(&port),
+            Some((ip, _)) => is_link_local || ip == self.sender,
+            None => false,
+        };
+        let lives = heard.addresses.iter().filter(|it| it.ttl_s > 0);
+        lives.map(|it| &it.address).find(|address| is_elsewhere(address)).cloned()
     }
 
     /// Reads `/ip4|ip6|dns…/…/tcp/…/p2p/…` if it leads anywhere from here; the address without the peer.
@@ -115,7 +142,7 @@ mod tests {
     const PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 
     fn dialable(text: &str, is_own_host: bool) -> Option<String> {
-        let listener = Listener { zone: "eth7", is_own_host, sender: [10, 0, 0, 9].into() };
+        let listener = Listener { zone: "eth7", is_own_host, sender: [10, 0, 0, 9].into(), listening: &[] };
         listener.dialable(&format!("{text}/p2p/{PEER}")).map(|(_, address)| address.to_string())
     }
 
@@ -136,7 +163,8 @@ mod tests {
     fn every_address_of_a_host_is_the_one_it_speaks_from() {
         assert_eq!(dialable("/ip4/0.0.0.0/tcp/9", false).as_deref(), Some("/ip4/10.0.0.9/tcp/9"));
         let speaks_from = |sender: &str| {
-            let listener = Listener { zone: "eth7", is_own_host: false, sender: sender.parse().unwrap() };
+            let listener =
+                Listener { zone: "eth7", is_own_host: false, sender: sender.parse().unwrap(), listening: &[] };
             listener.dialable(&format!("/ip6/::/tcp/9/p2p/{PEER}")).map(|(_, address)| address.to_string())
         };
         assert_eq!(speaks_from("fd00::9").as_deref(), Some("/ip6/fd00::9/tcp/9"));
@@ -163,7 +191,7 @@ mod tests {
         for text in texts {
             assert_eq!(dialable(text, false), None, "{text}");
         }
-        let listener = Listener { zone: "eth7", is_own_host: false, sender: [10, 0, 0, 9].into() };
+        let listener = Listener { zone: "eth7", is_own_host: false, sender: [10, 0, 0, 9].into(), listening: &[] };
         for text in
             ["/ip4/10.0.0.1/tcp/9", "/ip4/10.0.0.1/tcp/9/p2p/x", "no address", "/ip4/10.0.0.1/tcp/9/p2p-circuit"]
         {

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    io,
     net::IpAddr,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -21,7 +22,7 @@ use smol::Timer;
 
 use super::{
     discovery::{Discovery, Outgoing},
-    event::Event,
+    event::{Event, Failing, State},
     limits::{Config, ConfigError, Counters, LEAVE_MS_MAX, PACKETS_PER_POLL_MAX, RECEIVED_BYTES_MAX, millis},
     slot::Slot,
 };
@@ -35,6 +36,12 @@ pub struct Behaviour {
     slots: Vec<Slot>,
     timer: Option<(Instant, Timer)>,
     buffer: Box<[u8]>,
+    /// When there is something to do next.
+    due: Option<Instant>,
+    /// Something happened that `due` does not know of.
+    is_stale: bool,
+    /// What was last told of how it stands.
+    told: State,
     /// When leaving is given up.
     leaves_by: Option<Instant>,
 }
@@ -52,6 +59,9 @@ impl Behaviour {
             slots: Vec::new(),
             timer: None,
             buffer: vec![0; RECEIVED_BYTES_MAX].into(),
+            due: None,
+            is_stale: true,
+            told: State::default(),
             leaves_by: None,
         })
     }
@@ -62,6 +72,7 @@ impl Behaviour {
     ///
     /// When it is no service name, or there are [`SERVICES_MAX`](super::SERVICES_MAX) already.
     pub fn add_service(&mut self, name: &str) -> Result<(), ConfigError> {
+        self.is_stale = true;
         self.discovery.add_service(name, Instant::now())
     }
 
@@ -79,6 +90,23 @@ impl Behaviour {
     pub fn interfaces(&self) -> Vec<(String, usize)> {
         let open = |link| self.slots.iter().filter(|it| it.link == link && it.port.is_some()).count();
         self.discovery.places().map(|it| (it.name.clone(), open(it.index))).collect()
+    }
+
+    /// How it stands now.
+    pub fn state(&self) -> State {
+        let is_heard = |link| self.slots.iter().any(|it| it.link == link && it.works());
+        let mut failing = Vec::new();
+        for slot in &self.slots {
+            let Some((kind, error)) = slot.trouble() else { continue };
+            // Without IPv6, say, an interface does very well.
+            if *kind == io::ErrorKind::AddrInUse || !is_heard(slot.link) {
+                let name = self.discovery.places().find(|it| it.index == slot.link).map(|it| it.name.clone());
+                let (interface, ip, kind, error) = (name.unwrap_or_default(), slot.ip, *kind, error.clone());
+                failing.push(Failing { interface, ip, kind, error });
+            }
+        }
+        let interfaces_left_out = self.discovery.left_out().to_vec();
+        State { addresses_left_out: self.watcher.left_out(), interfaces_left_out, failing }
     }
 
     /// What the found records cost now (bytes, estimated).
@@ -124,7 +152,10 @@ impl Behaviour {
                 match port.poll_flush(cx) {
                     Poll::Pending => flushed = Poll::Pending,
                     Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => slot.fail(&error, self.discovery.counters_mut(), Instant::now()),
+                    Poll::Ready(Err(error)) => {
+                        self.is_stale = true;
+                        slot.fail(&error, self.discovery.counters_mut(), Instant::now());
+                    }
                 }
             }
         }
@@ -164,14 +195,21 @@ impl Behaviour {
     fn receive(&mut self, at: usize, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         for _ in 0..PACKETS_PER_POLL_MAX {
             let slot = &mut self.slots[at];
-            let Some(port) = slot.port.as_ref().filter(|_| !slot.pauses(now)) else { return Poll::Pending };
+            if slot.pauses(now) {
+                return Poll::Pending;
+            }
+            let Some(port) = slot.port.as_mut() else { return Poll::Pending };
             slot.pauses_until = None;
             if let Err(until) = self.discovery.may_read(slot.link, now) {
                 slot.pauses_until = Some(until);
                 self.discovery.counters_mut().pauses += 1;
+                self.is_stale = true;
                 return Poll::Pending;
             }
-            match ready!(port.poll_receive(cx, &mut self.buffer)) {
+            let in_vain = &mut self.discovery.counters_mut().reads_in_vain;
+            let read = ready!(port.poll_receive(cx, &mut self.buffer, in_vain));
+            self.is_stale = true;
+            match read {
                 Ok((length, from)) => {
                     self.discovery.handle_packet(slot.link, from, &self.buffer[..length], now);
                     // What follows from this packet is told before the next is read.
@@ -245,8 +283,9 @@ impl NetworkBehaviour for Behaviour {
         match event {
             FromSwarm::NewListenAddr(it) => self.discovery.handle_listening(it.addr, Instant::now()),
             FromSwarm::ExpiredListenAddr(it) => self.discovery.handle_listening_ended(it.addr, Instant::now()),
-            _ => {}
+            _ => return,
         }
+        self.is_stale = true;
     }
 
     fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
@@ -268,11 +307,24 @@ impl NetworkBehaviour for Behaviour {
         }
         if has_changed {
             self.discovery.handle_interfaces(self.watcher.interfaces(), now);
+            self.is_stale = true;
         }
-        self.update_slots(now);
+        if self.is_stale || self.due.is_some_and(|at| at <= now) {
+            self.is_stale = true;
+            self.update_slots(now);
+            self.discovery.handle_timeout(now);
+            self.send(now);
+            let is_cut = self.discovery.left_out() != self.told.interfaces_left_out;
+            let fails = self.slots.iter().any(|it| it.trouble().is_some()) || !self.told.failing.is_empty();
+            if has_changed || is_cut || fails {
+                let state = self.state();
+                if state != self.told {
+                    self.told = state;
+                    return Poll::Ready(ToSwarm::GenerateEvent(Event::State));
+                }
+            }
+        }
         let _ = self.poll_flush(cx);
-        self.discovery.handle_timeout(now);
-        self.send(now);
         let mut has_more = false;
         for at in 0..self.slots.len() {
             has_more |= self.receive(at, cx, now).is_ready();
@@ -280,9 +332,12 @@ impl NetworkBehaviour for Behaviour {
         if let Some(event) = self.discovery.poll_event() {
             return Poll::Ready(ToSwarm::GenerateEvent(event));
         }
-        let pauses = self.slots.iter().filter_map(|it| it.pauses_until);
-        let next = pauses.chain(self.discovery.next()).min();
-        if self.poll_timer(next, cx).is_ready() || has_more {
+        // Most polls find nothing new: they cost no system call, no allocation and no look through what was found.
+        if std::mem::take(&mut self.is_stale) {
+            let pauses = self.slots.iter().filter_map(|it| it.pauses_until);
+            self.due = pauses.chain(self.discovery.next()).min();
+        }
+        if self.poll_timer(self.due, cx).is_ready() || has_more {
             // Others have their turn first.
             cx.waker().wake_by_ref();
         }

@@ -90,6 +90,9 @@ impl Cache {
             if heard.peer.is_some_and(|peer| peer != own.peer) {
                 let is_fleeting = own.service_of(name).is_none();
                 asks |= self.handle_instance(&Said { link, service, name, pointer, is_fleeting }, &heard, now);
+            } else if heard.peer.is_some() {
+                let twin = listener.twin(&heard).map(Event::Twin);
+                self.events.extend(twin.filter(|twin| self.events.back() != Some(twin)));
             } else if let (Some(at), Some(pointer)) = (self.find(link, name), pointer) {
                 self.instances[at].confirm(pointer.ttl_s, &mut self.random, now);
             }

@@ -37,6 +37,8 @@ pub(super) struct Discovery {
     outgoing: VecDeque<Outgoing>,
     random: fastrand::Rng,
     counters: Counters,
+    /// Interfaces that found no place.
+    left_out: Vec<String>,
     has_left: bool,
 }
 
@@ -62,6 +64,7 @@ impl Discovery {
             outgoing: VecDeque::new(),
             random,
             counters: Counters::default(),
+            left_out: Vec::new(),
             has_left: false,
         })
     }
@@ -73,6 +76,11 @@ impl Discovery {
     /// The interfaces spoken on.
     pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
         self.links.iter().map(|it| &it.place)
+    }
+
+    /// The names of the interfaces not spoken on, for there are too many.
+    pub(super) fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -138,8 +146,9 @@ impl Discovery {
             return;
         }
         let mut places = places(&self.interfaces, &self.listening, self.config.ipv6);
-        self.counters.interfaces_refused += places.len().saturating_sub(self.config.interfaces_max) as u64;
-        places.truncate(self.config.interfaces_max);
+        let left_out = places.split_off(self.config.interfaces_max.min(places.len()));
+        self.counters.interfaces_refused += left_out.len() as u64;
+        self.left_out = left_out.into_iter().map(|it| it.name).collect();
         let is_same = |a: &Place, b: &Place| a.index == b.index && a.name == b.name;
         for gone in self.links.extract_if(.., |link| !places.iter().any(|it| is_same(it, &link.place))) {
             self.cache.forget_link(gone.place.index);
@@ -192,6 +201,8 @@ impl Discovery {
             self.counters.packets_off_link += 1;
             return;
         }
+        let is_own_host = from.ip().is_loopback() || self.links.iter().any(|it| it.place.has(from.ip()));
+        self.counters.packets_of_others += u64::from(!is_own_host);
         let packet = match decode(bytes) {
             Ok(packet) => packet,
             Err(error) => {
@@ -201,8 +212,12 @@ impl Discovery {
             }
         };
         if packet.is_response {
-            let is_own_host = from.ip().is_loopback() || self.links.iter().any(|it| it.place.has(from.ip()));
-            let listener = Listener { zone: &self.links[at].place.name, is_own_host, sender: from.ip() };
+            let listener = Listener {
+                zone: &self.links[at].place.name,
+                is_own_host,
+                sender: from.ip(),
+                listening: &self.listening,
+            };
             if self.cache.handle_response(index, &listener, &packet, &self.own, now) {
                 self.links[at].schedule.ask_soon(now);
             }

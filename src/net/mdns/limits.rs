@@ -136,6 +136,14 @@ pub const RETRY_MS_MIN: u64 = 1_000;
 /// Longest such pause (ms); it doubles each time. Source: guess, a minute of a person's patience.
 pub const RETRY_MS_MAX: u64 = 60_000;
 
+/// Longest such pause while another program keeps the port for itself (ms): a person who ends that one waits for it.
+/// Source: guess.
+pub const HELD_RETRY_MS_MAX: u64 = 10_000;
+
+/// How often a socket must have failed in a row before it is told (times); a held port is told at once. While an
+/// interface comes or goes, one failure is nothing. Source: guess, 7 s.
+pub const TOLD_FAILURES_MIN: u32 = 3;
+
 /// Failures in a row that a socket is allowed before it is closed (failures). Source: guess, one lost packet is
 /// nothing.
 pub const FAILURES_MAX: u32 = 3;
@@ -145,7 +153,8 @@ pub const FAILURES_MAX: u32 = 3;
 pub const LEAVE_MS_MAX: u64 = 500;
 
 const _: () = assert!(JITTER_MS_MIN < JITTER_MS_MAX && QUERY_INTERVAL_MS_MIN < QUERY_INTERVAL_MS_MAX);
-const _: () = assert!(RETRY_MS_MIN < RETRY_MS_MAX && FOUND_TTL_S_MIN < FOUND_TTL_S_MAX);
+const _: () = assert!(RETRY_MS_MIN < HELD_RETRY_MS_MAX && HELD_RETRY_MS_MAX < RETRY_MS_MAX);
+const _: () = assert!(FOUND_TTL_S_MIN < FOUND_TTL_S_MAX);
 const _: () = assert!(SENT_BYTES_MAX < RECEIVED_BYTES_MAX);
 
 /// What a program chooses. [`Default`] suits a board with 64 MiB.
@@ -220,6 +229,10 @@ macro_rules! counters {
 counters! {
     /// Packets read, our own among them.
     packets_received,
+    /// Reads that found no packet.
+    reads_in_vain,
+    /// Packets of other hosts that were read.
+    packets_of_others,
     /// Packets sent.
     packets_sent,
     /// Packets that the system did not take.

@@ -22,6 +22,8 @@
 //! match event {
 //!     Event::Discovered(found) => found.iter().for_each(|(peer, address)| println!("{peer} at {address}")),
 //!     Event::Expired(gone) => gone.iter().for_each(|(peer, address)| println!("{peer} no longer at {address}")),
+//!     Event::Twin(address) => println!("somebody else is this peer at {address}"),
+//!     Event::State => println!("{:?}", mdns.state()),
 //! }
 //! // Before the program ends: `swarm.behaviour_mut().leave().await`.
 //! ```
@@ -52,7 +54,7 @@ mod slot;
 mod behaviour;
 
 pub use behaviour::Behaviour;
-pub use event::Event;
+pub use event::{Event, Failing, State};
 pub use limits::{
     Config, ConfigError, Counters, INSTANCES_PER_PEER_MAX, LEAVE_MS_MAX, RECORDS_PER_PACKET_MAX, SERVICES_MAX,
 };

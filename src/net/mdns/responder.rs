@@ -163,7 +163,8 @@ impl Own {
                 return vec![Asked::Service(service)];
             }
             if *name == self.types {
-                return (0..self.services.len()).map(Asked::Type).collect();
+                let types = self.services.iter().enumerate().filter(|(_, name)| is_type(name));
+                return types.map(|(service, _)| Asked::Type(service)).collect();
             }
         }
         let instance = self.instances.iter().position(|it| it == name);
@@ -335,6 +336,12 @@ fn service_name(text: &str) -> Option<Name> {
     // 255 bytes hold a name; ours has one more label of 63 bytes before it.
     let is_name = text.len() <= 150 && text.split('.').all(is_label);
     is_name.then(|| name_of(&format!("{text}.local")))
+}
+
+/// Whether a name is a service type of DNS-SD (RFC 6763 §7), which alone may be listed as one: `_x._udp` or `_x._tcp`.
+fn is_type(name: &Name) -> bool {
+    let labels: Vec<&[u8]> = name.iter().collect();
+    matches!(labels[..], [[b'_', _, ..], b"_udp" | b"_tcp", b"local"])
 }
 
 /// Only for text made of checked labels; else the root.

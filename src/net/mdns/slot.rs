@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    limits::{Counters, FAILURES_MAX, RETRY_MS_MAX, RETRY_MS_MIN, millis},
+    limits::{Counters, FAILURES_MAX, HELD_RETRY_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, TOLD_FAILURES_MIN, millis},
     socket::Port,
 };
 
@@ -24,12 +24,35 @@ pub(super) struct Slot {
     pub failures: u32,
     /// The next pause.
     pub retry: Duration,
+    /// Why it was last closed, and how often in a row, until it works.
+    error: Option<(io::ErrorKind, String)>,
+    closes: u32,
 }
 
 impl Slot {
     /// A place without a socket, to be opened at once.
     pub(super) fn new(link: u32, ip: IpAddr) -> Self {
-        Slot { link, ip, port: None, pauses_until: None, failures: 0, retry: millis(RETRY_MS_MIN) }
+        Slot {
+            link,
+            ip,
+            port: None,
+            pauses_until: None,
+            failures: 0,
+            retry: millis(RETRY_MS_MIN),
+            error: None,
+            closes: 0,
+        }
+    }
+
+    /// Why it does not work, if it does not for so long that it is worth telling.
+    pub(super) fn trouble(&self) -> Option<&(io::ErrorKind, String)> {
+        let is_told = |kind| kind == io::ErrorKind::AddrInUse || self.closes >= TOLD_FAILURES_MIN;
+        self.error.as_ref().filter(|(kind, _)| is_told(*kind))
+    }
+
+    /// Whether it is open, and nothing is known against it.
+    pub(super) fn works(&self) -> bool {
+        self.port.is_some() && self.error.is_none()
     }
 
     /// Opens the socket if it is not open and its pause is over; whether it did.
@@ -56,6 +79,7 @@ impl Slot {
             Ok(()) => {
                 counters.packets_sent += 1;
                 (self.failures, self.retry) = (0, millis(RETRY_MS_MIN));
+                (self.error, self.closes) = (None, 0);
             }
             Err(error) => {
                 counters.packets_unsent += 1;
@@ -81,6 +105,9 @@ impl Slot {
         self.port = None;
         self.failures = 0;
         self.pauses_until = Some(now + self.retry);
-        self.retry = (self.retry * 2).min(millis(RETRY_MS_MAX));
+        let is_held = error.kind() == io::ErrorKind::AddrInUse;
+        self.retry = (self.retry * 2).min(millis(if is_held { HELD_RETRY_MS_MAX } else { RETRY_MS_MAX }));
+        self.error = Some((error.kind(), error.to_string()));
+        self.closes = self.closes.saturating_add(1);
     }
 }

@@ -31,6 +31,8 @@ const HOPS: u32 = 255;
 #[derive(Debug)]
 pub(super) struct Port {
     io: Async<UdpSocket>,
+    /// Whether reading may succeed: saves the system call that would only say "nothing there".
+    is_readable: bool,
     group: SocketAddr,
     /// What the system did not take yet.
     backlog: VecDeque<(SocketAddr, Vec<u8>)>,
@@ -47,7 +49,7 @@ impl Port {
             log::debug!("mdns: the system keeps its own receive buffer: {error}");
         }
         let io = Async::new_nonblocking(UdpSocket::from(socket))?;
-        Ok(Port { io, group, backlog: VecDeque::new() })
+        Ok(Port { io, is_readable: true, group, backlog: VecDeque::new() })
     }
 
     pub(super) fn is_for(&self, to: SocketAddr) -> bool {
@@ -88,15 +90,23 @@ impl Port {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads one packet.
+    /// Reads one packet. Counts the reads that find none.
     pub(super) fn poll_receive(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
+        in_vain: &mut u64,
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
         loop {
+            if !self.is_readable {
+                ready!(self.io.poll_readable(cx))?;
+                self.is_readable = true;
+            }
             match retry(|| self.io.get_ref().recv_from(buffer)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.io.poll_readable(cx))?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_readable = false;
+                    *in_vain += 1;
+                }
                 result => return Poll::Ready(result),
             }
         }

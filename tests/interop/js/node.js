@@ -33,7 +33,7 @@ export async function create (options, found) {
   const privateKey = await generateKeyPairFromSeed('Ed25519', Buffer.from(options.seed, 'hex'))
   const services = {
     identify: identify(),
-    ping: ping(),
+    ...options.ping === false ? {} : { ping: ping() },
     pubsub: gossipsub({
       // By default, a publication that nobody is subscribed to is an error.
       allowPublishToZeroTopicPeers: true,

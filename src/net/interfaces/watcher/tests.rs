@@ -141,6 +141,8 @@ fn without_the_kernels_word_it_polls_and_asks_again() {
     next(&mut watcher).expect("loopback within the limit");
     while smol::block_on(smol::future::poll_once(watcher.next())).is_some() {}
     assert!(watcher.is_event_driven());
+    // While nothing is told, a poll reads nothing.
+    assert!(!watcher.is_readable);
 
     assert!(watcher.lose_kernel(&io::Error::other("on purpose")).is_pending());
     assert!(!watcher.is_event_driven());

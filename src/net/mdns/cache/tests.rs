@@ -21,7 +21,12 @@ impl Table {
 
     /// Hears a packet on an interface; what is told of it.
     fn hear_on(&mut self, link: u32, bytes: &[u8]) -> Vec<Event> {
-        let listener = Listener { zone: "eth0", is_own_host: false, sender: [10, 9, 0, 2].into() };
+        self.hear_from([10, 9, 0, 2].into(), false, link, bytes)
+    }
+
+    fn hear_from(&mut self, sender: std::net::IpAddr, is_own_host: bool, link: u32, bytes: &[u8]) -> Vec<Event> {
+        let listening = [bare(1)];
+        let listener = Listener { zone: "eth0", is_own_host, sender, listening: &listening };
         self.cache.handle_response(link, &listener, &decode(bytes).unwrap(), &self.own, self.now);
         self.told()
     }
@@ -291,4 +296,21 @@ fn known_answers_are_those_with_more_than_half_their_time() {
     assert_eq!(known(&table)[0].1, 61);
     table.wait(1_000);
     assert_eq!(known(&table), []);
+}
+
+#[test]
+fn who_announces_our_own_id_is_told_and_who_repeats_it_is_not() {
+    let mut table = Table::new(Config::default());
+    let twin = forms::js(SERVICE, "copy", &[&full(2, table.own.peer), &full(77, table.own.peer)]);
+    assert_eq!(table.hear(&twin), [Event::Twin(bare(2))], "it speaks for itself");
+    assert_eq!(table.hear(&twin), [Event::Twin(bare(2))], "and still does");
+    assert_eq!(table.hear_from([10, 9, 0, 9].into(), false, 1, &twin), [], "another host repeats it");
+    assert_eq!(table.hear_from("fe80::9".parse().unwrap(), false, 1, &twin), [Event::Twin(bare(2))], "over IPv6");
+    assert!(table.cache.peers().is_empty(), "we do not find ourselves");
+    // On this host another port is another program, and our own port is ourselves, as another name of ours had it.
+    let here = |port: u16| format!("/ip4/10.9.0.1/tcp/{port}/p2p/{}", table.own.peer);
+    let (own, other) = (forms::js(SERVICE, "old", &[&here(4001)]), forms::js(SERVICE, "copy", &[&here(4002)]));
+    assert_eq!(table.hear_from([10, 9, 0, 1].into(), true, 1, &own), []);
+    let at = "/ip4/10.9.0.1/tcp/4002".parse().unwrap();
+    assert_eq!(table.hear_from([10, 9, 0, 1].into(), true, 1, &other), [Event::Twin(at)]);
 }

@@ -109,6 +109,7 @@ impl Network {
             while let Some(event) = host.core.poll_event() {
                 match event {
                     Event::Discovered(list) => host.found.extend(list),
+                    Event::Twin(_) | Event::State => panic!("nobody here has another's id: {event:?}"),
                     Event::Expired(list) => list.iter().for_each(|it| {
                         host.expired += 1;
                         assert!(host.found.remove(it), "ended without having been found: {it:?}");

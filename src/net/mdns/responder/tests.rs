@@ -91,7 +91,7 @@ fn only_our_names_are_answered() {
     let any = 255;
     assert_eq!(asked("_P2P._UDP.Local", forms::PTR), [Asked::Service(0)]);
     assert_eq!(asked("meetme.local", any), [Asked::Service(1)]);
-    assert_eq!(asked("_services._dns-sd._udp.local", forms::PTR), [Asked::Type(0), Asked::Type(1)]);
+    assert_eq!(asked("_services._dns-sd._udp.local", forms::PTR), [Asked::Type(0)]);
     assert_eq!(asked(&format!("{label}._p2p._udp.local"), forms::SRV), [Asked::Instance(0)]);
     assert_eq!(asked(&format!("{label}.meetme.local"), forms::TXT), [Asked::Instance(1)]);
     assert_eq!(asked(&format!("{label}.local"), forms::AAAA), [Asked::Host]);
@@ -173,4 +173,16 @@ fn service_names() {
     let same = own(&["_p2p._udp", "_P2P._udp.local", "_p2p._udp.local."]);
     assert_eq!(same.services().len(), 1);
     assert_eq!(same.services()[0].to_ascii(), "_p2p._udp.local.");
+}
+
+/// RFC 6763 §9 lists types of the form `_x._udp` or `_x._tcp`; avahi logs an error at each browse for anything else.
+#[test]
+fn only_names_of_dns_sd_form_are_listed_as_types() {
+    let own = own(&["_p2p._udp", "meetme", "universal-connectivity", "_chat._tcp", "_a._b._udp", "x._udp"]);
+    let question = |kind| Question { name: name_of(TYPES), kind, wants_unicast: false };
+    for kind in [RecordType::PTR, RecordType::ANY] {
+        assert_eq!(own.asked(&question(kind)), [Asked::Type(0), Asked::Type(3)]);
+    }
+    let others = self::own(&["meetme"]);
+    assert!(others.asked(&question(RecordType::PTR)).is_empty());
 }

@@ -1,0 +1,49 @@
+//! Programs of others that do half of what a protocol asks for, as real processes: js without its ping service, and go's
+//! DHT that knows one peer of ours alone.
+//!
+//!     cargo test --test interop_troubles -- --nocapture
+//!
+//! needs root, and the strangers that tests/interop/build makes. `STONECHAT_TEST_INTEROP=must` makes a failure of what
+//! would be skipped.
+
+#[allow(dead_code)]
+mod world;
+
+use serde_json::json;
+use std::time::{Duration, Instant};
+use world::foreign::are_built;
+use world::peer::{PORT, directory};
+use world::{Foreign, GENEROUS, Peer, World, until};
+
+/// Three of the pings that js-libp2p's connection monitor sends. When one is not answered, it closes the connection.
+const MONITORED: Duration = Duration::from_secs(35);
+
+#[test]
+fn js_without_its_ping_service_stays_connected() {
+    if !are_built(&["js"]) {
+        return;
+    }
+    let Some(world) = World::new() else { return };
+    let lan = world.subnet();
+    let (here, there) = (world.host("us", &lan), world.host("them", &lan));
+    let dir = directory();
+    let us = Peer::run(&here, "us", dir.path(), &["--no-mdns", "--room", "text:applesauce"]);
+    let them = Foreign::run(&there, "js", json!({"ping": false}));
+    them.subscribe("applesauce");
+    let address = format!("/ip4/{}/tcp/{PORT}/p2p/{}", here.address(), us.id);
+    them.insist("dial", json!({ "address": address }));
+    until("it sees us in the room", GENEROUS, || them.sees_in("applesauce", &us.id).then_some(()));
+    let start = Instant::now();
+    for number in 0.. {
+        let text = format!("line {number}");
+        us.send(&text);
+        them.wait_message("applesauce", format!("{text}\n").as_bytes(), GENEROUS);
+        if start.elapsed() > MONITORED {
+            break;
+        }
+        let lost = them.find_event(Duration::from_millis(500), |event| event["event"] == "disconnected");
+        assert_eq!(lost.map(|(at, _)| at - start), None, "it closed the connection");
+    }
+    let agent = us.peers().into_iter().find(|peer| peer.peer == them.id).expect("connected").rtt_us;
+    assert_eq!(agent, None, "nothing is measured where nothing answers");
+}
