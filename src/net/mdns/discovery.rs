@@ -185,7 +185,7 @@ impl Discovery {
     /// Whether a packet may be read from an interface now; else when.
     pub(super) fn may_read(&mut self, index: u32, now: Instant) -> Result<(), Instant> {
         match self.links.iter_mut().find(|it| it.place.index == index) {
-            Some(link) => link.reading.check(now),
+            Some(link) => link.check_reading(now),
             None => Err(now + millis(super::limits::BUCKET_PAUSE_MS)),
         }
     }
@@ -194,7 +194,7 @@ impl Discovery {
     pub(super) fn handle_packet(&mut self, index: u32, from: SocketAddr, bytes: &[u8], now: Instant) {
         self.counters.packets_received += 1;
         let Some(at) = self.links.iter().position(|it| it.place.index == index) else { return };
-        if self.has_left || !self.links[at].reading.take(now) {
+        if self.has_left || !self.links[at].reading.take(1, now) {
             return;
         }
         if !self.links[at].place.is_on_link(from.ip()) {
@@ -252,7 +252,7 @@ impl Discovery {
                 // too and hears only what is sent to all.
                 let is_legacy = from.port() != PORT;
                 let link = &mut self.links[at];
-                if (is_legacy || question.wants_unicast) && link.unicast.take(now) {
+                if (is_legacy || question.wants_unicast) && link.unicast.take(1, now) {
                     let answers = match is_legacy {
                         true => vec![self.own.legacy_answer(asked, &link.addresses, packet.id, question)],
                         false => self.own.answers(asked, &link.addresses),

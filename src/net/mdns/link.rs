@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::net::rate::Bucket;
+
 use super::{
     limits::{
         ANSWER_SPACING_MS, BUCKET_PAUSE_MS, JITTER_MS_MAX, JITTER_MS_MIN, OWN_REFRESH_S, TRUNCATED_MS,
@@ -44,39 +46,6 @@ pub(super) struct Link {
     pub unicast: Bucket,
 }
 
-/// A right to do something so many times a second, and as many times at once after a pause.
-#[derive(Debug)]
-pub(super) struct Bucket {
-    per_second: f64,
-    tokens: f64,
-    filled_at: Instant,
-}
-
-impl Bucket {
-    pub(super) fn new(per_second: u32, now: Instant) -> Self {
-        Bucket { per_second: per_second.into(), tokens: per_second.into(), filled_at: now }
-    }
-
-    /// Whether there is one; if not, says when to come back.
-    pub(super) fn check(&mut self, now: Instant) -> Result<(), Instant> {
-        let elapsed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.tokens = (self.tokens + elapsed * self.per_second).min(self.per_second);
-        self.filled_at = now;
-        match self.tokens < 1.0 {
-            // A tenth of a second's worth at once, but at least one: fewer wake-ups in a storm.
-            true => Err(now + millis(BUCKET_PAUSE_MS).max(Duration::from_secs_f64(1.0 / self.per_second))),
-            false => Ok(()),
-        }
-    }
-
-    /// Takes one, if there is one.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let has = self.check(now).is_ok();
-        self.tokens -= f64::from(u8::from(has));
-        has
-    }
-}
-
 impl Link {
     pub(super) fn new(place: Place, packets_per_second: u32, now: Instant) -> Self {
         Link {
@@ -90,6 +59,13 @@ impl Link {
             reading: Bucket::new(packets_per_second, now),
             unicast: Bucket::new(UNICAST_PER_SECOND_MAX, now),
         }
+    }
+
+    /// Whether a packet may be read; if not, says when to come back.
+    pub(super) fn check_reading(&mut self, now: Instant) -> Result<(), Instant> {
+        let wait = self.reading.wait_for(1, now);
+        // A tenth of a second's worth at once, but at least one: fewer wake-ups in a storm.
+        if wait.is_zero() { Ok(()) } else { Err(now + wait.max(millis(BUCKET_PAUSE_MS))) }
     }
 
     /// Has an answer sent to all, soon.
@@ -163,14 +139,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bucket_empties_and_fills() {
+    fn packets_are_read_at_a_pace() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(50, start);
-        let taken = (0..1_000).filter(|_| bucket.take(start)).count();
-        assert_eq!(taken, 50);
-        let later = bucket.check(start).unwrap_err();
-        assert!(later > start);
-        let taken = (0..1_000).filter(|_| bucket.take(later)).count();
-        assert_eq!(taken, 5);
+        let place = Place { index: 2, name: "eth0".into(), is_loopback: false, ips: Vec::new() };
+        let mut link = Link::new(place, 50, start);
+        assert_eq!((0..1_000).filter(|_| link.reading.take(1, start)).count(), 50);
+        let later = link.check_reading(start).unwrap_err();
+        assert!(later > start && link.check_reading(later).is_ok());
+        assert_eq!((0..1_000).filter(|_| link.reading.take(1, later)).count(), 5);
     }
 }
