@@ -66,3 +66,4 @@
 pub mod bounds;
 pub mod frame;
 pub mod room;
+pub mod rpc;
