@@ -11,9 +11,10 @@
 //! | 3 | `net` | smol under libp2p: executor, tcp, yamux, dns, mdns |
 //! | 3 | `store` | identity and remembered peers on an SD card |
 //! | 2 | `chat` | the sans-io core of a room |
+//! | 2 | `gossip` | gossipsub as a state machine: who is in a room, and how what is said there reaches everybody |
 //! | 2 | `compat` | the rooms of other programs: what they are called, what travels in them |
 //! | 1 | `wire` | bytes to values and back; the protocol's own bounds |
-//! | 0 | `base` | boards and limits, time, bounded queues, meters |
+//! | 0 | `base` | boards and limits, time, bounded queues, meters, a token bucket |
 //!
 //! Floors 0 and 1 need neither an operating system nor an allocator, floor 2 needs `alloc`:
 //! `cargo build --no-default-features --lib` builds exactly these three.
@@ -27,6 +28,7 @@ extern crate alloc;
 pub mod base;
 pub mod chat;
 pub mod compat;
+pub mod gossip;
 pub mod wire;
 
 #[cfg(feature = "peer")]

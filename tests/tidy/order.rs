@@ -5,8 +5,17 @@ use super::tokens::{Token, tokens};
 use std::collections::BTreeMap;
 
 /// The floors of the house. Two folders on one floor do not know each other.
-const FLOORS: [(&str, u32); 8] =
-    [("base", 0), ("wire", 1), ("chat", 2), ("compat", 2), ("net", 3), ("store", 3), ("node", 4), ("app", 5)];
+const FLOORS: [(&str, u32); 9] = [
+    ("base", 0),
+    ("wire", 1),
+    ("chat", 2),
+    ("compat", 2),
+    ("gossip", 2),
+    ("net", 3),
+    ("store", 3),
+    ("node", 4),
+    ("app", 5),
+];
 
 /// `crate::net::tcp` as `["net", "tcp"]`.
 type Module = Vec<String>;

@@ -1,0 +1,127 @@
+//! Offers and requests: how what was lost, or goes to somebody beside the mesh, arrives all the same.
+
+use super::context::Context;
+use super::messages::{Messages, frame_of};
+use super::output::Output;
+use super::peer::PeerIndex;
+use super::peers::Allowance;
+use super::queue::Kind;
+use super::settings::{OFFER_IDS_MAX, OFFER_MS};
+use super::store::Entry;
+use super::topic::{TopicIndex, Topics};
+use crate::wire::rpc::{List, Part};
+use alloc::vec::Vec;
+
+/// A peer offers messages: what is new is asked for.
+pub(super) fn on_offer(
+    messages: &mut Messages,
+    peer: PeerIndex,
+    topic: TopicIndex,
+    ids: List<'_>,
+    topics: &mut Topics,
+    cx: &mut Context<'_>,
+) {
+    let by_content = topics.find(topic).is_some_and(|topic| topic.by_content);
+    let mut wanted: Vec<&[u8]> = Vec::new();
+    for id in allowed(messages, peer, Allowance::Offered, ids, cx) {
+        let key = messages.key(id);
+        if let Some(entry) = messages.store.find(key) {
+            if entry.has.insert(peer)
+                && let Some(member) = topics.member(entry.topic, peer)
+            {
+                member.on_sign_of_life();
+            }
+        } else if !messages.seen.contains(key, by_content, cx.now) && messages.asked.on_offer(key, id, peer, cx.now) {
+            wanted.push(id);
+        }
+    }
+    if !wanted.is_empty() {
+        cx.out.say(peer, Kind::Control, &[Part::IWant { ids: List::ids(&wanted) }]);
+    }
+}
+
+/// A peer asks for messages.
+pub(super) fn on_request(
+    messages: &mut Messages,
+    peer: PeerIndex,
+    ids: List<'_>,
+    topics: &mut Topics,
+    cx: &mut Context<'_>,
+) {
+    for id in allowed(messages, peer, Allowance::Asked, ids, cx) {
+        let key = messages.key(id);
+        let Some(entry) = messages.store.find(key).filter(|entry| !entry.is_pending()) else { continue };
+        let is_first = entry.sent.insert(peer);
+        if !is_first && cx.take(peer, Allowance::Repeat, 1) == 0 {
+            messages.refused.control += 1;
+            continue;
+        }
+        cx.out.push(Output::Send { peer, frame: frame_of(entry, Kind::Forwarded) });
+        if let Some(member) = topics.member(entry.topic, peer).filter(|_| is_first) {
+            member.on_asked(cx.now);
+        }
+    }
+}
+
+/// A peer has messages already.
+pub(super) fn on_unwanted(messages: &mut Messages, peer: PeerIndex, ids: List<'_>, cx: &mut Context<'_>) {
+    for id in allowed(messages, peer, Allowance::Unwanted, ids, cx) {
+        let key = messages.key(id);
+        match messages.store.find(key) {
+            Some(entry) => drop(entry.has.insert(peer)),
+            None => cx.heard(peer).into_iter().for_each(|peer| peer.note_unwanted(key)),
+        }
+    }
+}
+
+/// So many of the ids as the peer may name now.
+fn allowed<'a>(
+    messages: &mut Messages,
+    peer: PeerIndex,
+    allowance: Allowance,
+    ids: List<'a>,
+    cx: &mut Context<'_>,
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let count = ids.count();
+    let allowed = cx.take(peer, allowance, count);
+    messages.refused.control += u64::from(allowed < count);
+    ids.iter().take(allowed)
+}
+
+/// Tells everybody in a topic what they may lack. True if that is to be done again.
+pub(super) fn offer(messages: &mut Messages, index: TopicIndex, topics: &mut Topics, cx: &mut Context<'_>) -> bool {
+    let (mut again, serial) = (false, messages.store.next_serial());
+    let Some(topic) = topics.find_mut(index) else { return false };
+    let told = told(topic.members().filter(|member| !member.in_mesh).map(|member| member.peer), cx);
+    let name = topic.name.clone();
+    for member in topic.members_mut() {
+        if !cx.peers.is_meshable(member.peer) {
+            continue;
+        }
+        let lacks = |entry: &&Entry| {
+            let may_lack = !entry.has.contains(member.peer) && !entry.sent.contains(member.peer);
+            entry.topic == index && may_lack && cx.now < entry.at + OFFER_MS
+        };
+        let lacking: Vec<&Entry> = messages.store.kept_from(member.told_from()).filter(lacks).collect();
+        let ids: Vec<&[u8]> = lacking.iter().rev().take(OFFER_IDS_MAX).map(|entry| &*entry.id).collect();
+        let is_chosen = member.in_mesh || told.as_ref().is_none_or(|told| told.contains(&member.peer));
+        if !ids.is_empty() && is_chosen {
+            let offer = Part::IHave { topic: &name, ids: List::ids(&ids) };
+            cx.out.say(member.peer, Kind::Offer(index), &[offer]);
+        }
+        member.on_told(serial);
+        again |= lacking.last().is_some_and(|entry| entry.serial >= member.told_from());
+    }
+    again
+}
+
+/// Of those beside the mesh as many as are told, by chance; none if all are.
+fn told(beside: impl Iterator<Item = PeerIndex>, cx: &mut Context<'_>) -> Option<Vec<PeerIndex>> {
+    if cx.mesh.offers_to == usize::MAX {
+        return None;
+    }
+    let mut drawn: Vec<(u64, PeerIndex)> = beside.map(|peer| (cx.random.number(), peer)).collect();
+    drawn.sort_unstable();
+    drawn.truncate(cx.mesh.offers_to.max(drawn.len() / 4));
+    Some(drawn.into_iter().map(|(_, peer)| peer).collect())
+}

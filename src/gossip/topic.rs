@@ -1,0 +1,276 @@
+//! A room's topic and who is in it.
+
+use super::level::Level;
+use super::peer::PeerIndex;
+use super::settings::{IDLE_AFTER, MERIT_HALF_MS, OFFERS, REDUNDANT_AFTER};
+use crate::base::meter::Meter;
+use alloc::{boxed::Box, vec::Vec};
+
+/// A joined topic's number, given by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TopicIndex(pub u16);
+
+/// Merit counts no further: a flood of messages is worth no more than a conversation.
+const MERIT_MAX: u32 = 32_000;
+/// What one message, brought first or asked for, adds to a merit.
+const MERIT: u32 = 1_000;
+
+/// A connected peer in a topic.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub peer: PeerIndex,
+    pub in_mesh: bool,
+    /// Until then neither asks the other into its mesh.
+    pub backoff_until: u64,
+    /// Of what is younger than these it was told at the last heartbeats, the oldest first.
+    marks: [u64; OFFERS],
+    first: Level,
+    asked: Level,
+    /// Messages sent to it since it last gave a sign of life here.
+    unproven: u8,
+    idle_since: u64,
+    /// It was idle when it lost its place, and has shown nothing since.
+    pub is_idle: bool,
+    /// Messages in a row that crossed with ours.
+    crossed: u8,
+}
+
+impl Member {
+    pub(super) fn new(peer: PeerIndex, backoff_until: u64) -> Self {
+        let (first, asked) = (Level::default(), Level::default());
+        Self {
+            peer,
+            in_mesh: false,
+            backoff_until,
+            marks: [0; OFFERS],
+            first,
+            asked,
+            unproven: 0,
+            idle_since: 0,
+            is_idle: false,
+            crossed: 0,
+        }
+    }
+
+    /// It was the first to bring a message.
+    pub(super) fn on_first(&mut self, now: u64) {
+        self.first.add(MERIT, MERIT_MAX, MERIT_HALF_MS, now);
+    }
+
+    /// It sent a message, or asked for one that we offered: somebody is there who takes part.
+    pub(super) fn on_sign_of_life(&mut self) {
+        (self.unproven, self.is_idle) = (0, false);
+    }
+
+    /// It asked for a message: it has nobody who is faster.
+    pub(super) fn on_asked(&mut self, now: u64) {
+        self.asked.add(MERIT, MERIT_MAX, MERIT_HALF_MS, now);
+        self.crossed = 0;
+        self.on_sign_of_life();
+    }
+
+    /// A message came from it that we had sent to it, or offered.
+    pub(super) fn on_crossed(&mut self) {
+        self.crossed = self.crossed.saturating_add(1);
+    }
+
+    /// A message is sent or offered to it.
+    pub(super) fn on_served(&mut self, now: u64) {
+        self.unproven = self.unproven.saturating_add(1);
+        if self.unproven == IDLE_AFTER {
+            self.idle_since = now;
+        }
+    }
+
+    /// Whether a message is offered to it rather than sent.
+    pub(super) const fn is_to_be_asked(&self) -> bool {
+        self.unproven >= IDLE_AFTER || self.crossed >= REDUNDANT_AFTER
+    }
+
+    /// Since when it was sent or offered so many messages more than those after which it counts as idle.
+    pub(super) fn idle_since(&self, more: u8) -> Option<u64> {
+        (self.unproven >= IDLE_AFTER.saturating_add(more)).then_some(self.idle_since)
+    }
+
+    /// What its place is worth.
+    pub(super) fn merit(&self, now: u64) -> u32 {
+        2 * self.first.value(MERIT_HALF_MS, now) + self.asked.value(MERIT_HALF_MS, now)
+    }
+
+    /// Whether it asked for so much lately that it seems to hear nothing in time from others.
+    pub(super) fn is_underserved(&self, now: u64) -> bool {
+        self.asked.value(MERIT_HALF_MS, now) > MERIT
+    }
+
+    /// From where on it is told what there is.
+    pub(super) fn told_from(&self) -> u64 {
+        self.marks.first().copied().unwrap_or_default()
+    }
+
+    /// It was told of everything before `serial` once more.
+    pub(super) fn on_told(&mut self, serial: u64) {
+        self.marks.rotate_left(1);
+        if let Some(last) = self.marks.last_mut() {
+            *last = serial;
+        }
+    }
+
+    /// What begins with `serial` did not reach it.
+    pub(super) fn on_missed(&mut self, serial: u64) {
+        self.marks.iter_mut().for_each(|mark| *mark = serial.min(*mark));
+    }
+}
+
+/// A joined topic.
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub index: TopicIndex,
+    pub name: Box<[u8]>,
+    pub hash: u64,
+    /// Whether two who say the same say the same message.
+    pub by_content: bool,
+    /// In the order of their numbers.
+    members: Vec<Member>,
+}
+
+impl Topic {
+    pub(super) fn member(&mut self, peer: PeerIndex) -> Option<&mut Member> {
+        let at = self.members.binary_search_by_key(&peer, |member| member.peer).ok()?;
+        self.members.get_mut(at)
+    }
+
+    /// False if it is in the topic already.
+    pub(super) fn insert(&mut self, member: Member) -> bool {
+        match self.members.binary_search_by_key(&member.peer, |member| member.peer) {
+            Ok(_) => false,
+            Err(at) => {
+                self.members.insert(at, member);
+                true
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, peer: PeerIndex) -> Option<Member> {
+        let at = self.members.binary_search_by_key(&peer, |member| member.peer).ok()?;
+        Some(self.members.remove(at))
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter()
+    }
+
+    pub(super) fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.members.iter_mut()
+    }
+
+    pub(super) fn in_mesh(&self) -> usize {
+        self.members.iter().filter(|member| member.in_mesh).count()
+    }
+}
+
+/// The joined topics.
+#[derive(Debug)]
+pub(super) struct Topics {
+    topics: Vec<Topic>,
+    meter: Meter,
+}
+
+impl Topics {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { topics: Vec::new(), meter: Meter::new(capacity) }
+    }
+
+    /// False if the topic is joined, its number is taken, or there are too many.
+    pub(super) fn join(&mut self, index: TopicIndex, name: &[u8], hash: u64, by_content: bool) -> bool {
+        let is_known = self.topics.iter().any(|topic| topic.index == index || *topic.name == *name);
+        if is_known || self.topics.len() >= self.meter.capacity {
+            self.meter.dropped();
+            return false;
+        }
+        self.topics.push(Topic { index, name: name.into(), hash, by_content, members: Vec::new() });
+        self.meter.note(self.topics.len());
+        true
+    }
+
+    pub(super) fn leave(&mut self, index: TopicIndex) -> Option<Topic> {
+        let at = self.topics.iter().position(|topic| topic.index == index)?;
+        let topic = self.topics.remove(at);
+        self.meter.note(self.topics.len());
+        Some(topic)
+    }
+
+    pub(super) fn named(&self, name: &[u8]) -> Option<TopicIndex> {
+        self.topics.iter().find(|topic| *topic.name == *name).map(|topic| topic.index)
+    }
+
+    pub(super) fn find(&self, index: TopicIndex) -> Option<&Topic> {
+        self.topics.iter().find(|topic| topic.index == index)
+    }
+
+    pub(super) fn find_mut(&mut self, index: TopicIndex) -> Option<&mut Topic> {
+        self.topics.iter_mut().find(|topic| topic.index == index)
+    }
+
+    pub(super) fn hashed(&mut self, hash: u64) -> Option<&mut Topic> {
+        self.topics.iter_mut().find(|topic| topic.hash == hash)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Topic> {
+        self.topics.iter_mut()
+    }
+
+    pub(super) fn member(&mut self, topic: TopicIndex, peer: PeerIndex) -> Option<&mut Member> {
+        self.find_mut(topic)?.member(peer)
+    }
+
+    pub(super) const fn meter(&self) -> Meter {
+        self.meter
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gossip::settings::IDLE_OFFERS;
+
+    #[test]
+    fn what_is_told_three_times_is_told_no_more_and_what_was_missed_is_told_again() {
+        let mut member = Member::new(PeerIndex(0), 0);
+        for (serial, from) in [(10, 0), (20, 0), (30, 10), (30, 20), (30, 30), (40, 30)] {
+            member.on_told(serial);
+            assert_eq!(member.told_from(), from, "after {serial}");
+        }
+        member.on_missed(25);
+        assert_eq!(member.told_from(), 25);
+        (0..2).for_each(|_| member.on_told(50));
+        assert_eq!(member.told_from(), 25);
+        member.on_told(50);
+        assert_eq!(member.told_from(), 50);
+    }
+
+    #[test]
+    fn who_gives_no_sign_is_offered_and_then_idle_until_it_asks() {
+        let mut member = Member::new(PeerIndex(0), 0);
+        for at in 0..u64::from(IDLE_AFTER) {
+            assert!(!member.is_to_be_asked());
+            member.on_served(at);
+        }
+        assert!(member.is_to_be_asked() && member.idle_since(IDLE_OFFERS).is_none());
+        (0..IDLE_OFFERS).for_each(|_| member.on_served(99));
+        assert_eq!(member.idle_since(IDLE_OFFERS), Some(u64::from(IDLE_AFTER) - 1));
+        member.on_asked(100);
+        assert!(!member.is_to_be_asked() && !member.is_underserved(100) && member.merit(100) == MERIT);
+        member.on_asked(100);
+        assert!(member.is_underserved(100));
+        (0..REDUNDANT_AFTER).for_each(|_| member.on_crossed());
+        assert!(member.is_to_be_asked(), "what crosses each time is offered");
+        member.on_asked(100);
+        assert!(!member.is_to_be_asked());
+        (0..1_000).for_each(|_| member.on_first(100));
+        assert_eq!(member.merit(100), 2 * MERIT_MAX + 3 * MERIT);
+    }
+}
