@@ -2,7 +2,7 @@
 
 use super::message::Key;
 use super::peer::PeerIndex;
-use super::settings::{ASKED_MAX, ASKED_SHARE, FOLLOW_UP_MS};
+use super::settings::{ASKED_MAX, ASKED_SHARE, ASKS_MAX, FOLLOW_UP_MS};
 use crate::base::meter::Meter;
 use alloc::{boxed::Box, collections::VecDeque};
 use heapless::Deque;
@@ -14,6 +14,9 @@ const OTHERS_MAX: usize = 3;
 struct Want {
     id: Box<[u8]>,
     of: PeerIndex,
+    /// It is gone, or was asked for the last time.
+    is_over: bool,
+    asks: u8,
     others: Deque<PeerIndex, OTHERS_MAX>,
     due: u64,
 }
@@ -54,7 +57,7 @@ impl Asked {
             self.meter.dropped();
         }
         let due = now + FOLLOW_UP_MS;
-        self.wants.push_back(Want { id: id.into(), of: peer, others: Deque::new(), due });
+        self.wants.push_back(Want { id: id.into(), of: peer, is_over: false, asks: 1, others: Deque::new(), due });
         self.keys.push_back(key);
         self.meter.note(self.wants.len());
         true
@@ -75,7 +78,7 @@ impl Asked {
                 let _ = other.filter(|other| *other != peer).map(|other| want.others.push_back(other));
             }
             if want.of == peer {
-                want.due = now;
+                (want.due, want.is_over) = (now, true);
             }
         }
     }
@@ -90,9 +93,13 @@ impl Asked {
         loop {
             let at = self.wants.iter().position(|want| want.due <= now)?;
             let next = self.wants.get_mut(at).and_then(|want| {
+                let before = (!want.is_over).then_some(want.of);
                 want.due = now + FOLLOW_UP_MS;
-                want.of = want.others.pop_front()?;
-                Some(want.of)
+                want.of = want.others.pop_front().or(before)?;
+                (want.is_over, want.asks) = (false, want.asks + 1);
+                // Whoever was asked before stays one who may be asked again.
+                let _ = before.filter(|before| *before != want.of).map(|before| want.others.push_back(before));
+                (want.asks <= ASKS_MAX).then_some(want.of)
             });
             match next {
                 Some(peer) => return self.wants.get(at).map(|want| (peer, &*want.id)),
@@ -130,8 +137,12 @@ mod tests {
         asked.on_gone(peer(2), 4_000);
         asked.on_gone(peer(1), 4_000);
         assert_eq!(asked.pop_due(4_000), Some((peer(3), &b"seven"[..])), "at once, as the other is gone");
-        assert_eq!(asked.pop_due(60_000), None, "nobody is left");
+        assert_eq!(asked.pop_due(60_000), None, "three times are enough");
         assert_eq!((asked.next_due(), asked.meter().length), (None, 0));
+        assert!(asked.on_offer(Key(8), b"eight", peer(5), 0));
+        assert_eq!(asked.pop_due(10_000), Some((peer(5), &b"eight"[..])), "also of one alone");
+        asked.on_gone(peer(5), 10_001);
+        assert_eq!(asked.pop_due(10_001), None, "but not of one who is gone");
         assert!(asked.on_offer(Key(7), b"seven", peer(5), 60_000));
         asked.on_arrived(Key(7));
         assert_eq!(asked.next_due(), None);

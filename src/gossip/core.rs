@@ -299,8 +299,8 @@ impl Core {
                 offers::on_request(messages, peer, ids, topics, &mut cx);
             }
             Part::IDontWant { ids } => {
-                let (messages, _, mut cx) = self.split(now);
-                offers::on_unwanted(messages, peer, ids, &mut cx);
+                let (messages, topics, mut cx) = self.split(now);
+                offers::on_unwanted(messages, peer, ids, topics, &mut cx);
             }
             Part::Graft { topic } => self.on_change(peer, topic, now, mesh::on_graft),
             Part::Prune { topic, peers, backoff_s } => {

@@ -151,7 +151,19 @@ impl Messages {
         }
         let author = siphash(self.key, from) as u32;
         let sent = PeerSet::default();
-        Entry { key, serial: 0, topic, id: id.into(), message, author, from: None, has, sent, at: cx.now }
+        Entry {
+            key,
+            serial: 0,
+            topic,
+            id: id.into(),
+            message,
+            author,
+            is_own: false,
+            from: None,
+            has,
+            sent,
+            at: cx.now,
+        }
     }
 
     /// What is to become of a message that was delivered. True if a heartbeat is needed.
@@ -198,7 +210,7 @@ impl Messages {
         let kept = if by_content == Some(false) { self.store.take(key) } else { None };
         let entry = kept.unwrap_or_else(|| self.entry(topic, id, message, cx));
         self.seen.insert(key, by_content == Some(true), cx.now);
-        let (reached, needs_beat) = self.spread(Entry { from: None, ..entry }, Kind::Own, topics, cx);
+        let (reached, needs_beat) = self.spread(Entry { from: None, is_own: true, ..entry }, Kind::Own, topics, cx);
         cx.out.push(Output::Published { topic, result: Ok(reached) });
         needs_beat
     }
@@ -210,14 +222,18 @@ impl Messages {
         let serial = self.store.next_serial();
         let Some(topic) = topics.find_mut(entry.topic) else { return (0, false) };
         let frame = frame_of(&entry, kind);
-        let (ids, name) = ([&*entry.id], topic.name.clone());
-        for member in topic.members_mut() {
+        let is_long = entry.message.bytes().len() >= UNWANTED_BYTES_MIN;
+        let (name, members) = topic.split();
+        for member in members {
             let index = member.peer;
             let Some(peer) = cx.peers.find_mut(index).filter(|peer| peer.is_reachable()) else { continue };
             if entry.has.contains(index) || entry.sent.contains(index) {
                 continue;
             }
-            let is_offered = cx.mesh.is_earned && (!member.in_mesh || member.is_to_be_asked()) && !member.is_idle;
+            // An offer costs as much as a short message.
+            let is_one_too_many = is_long && member.is_crossing();
+            let is_asked = !member.in_mesh || member.is_unproven() || is_one_too_many;
+            let is_offered = cx.mesh.is_earned && is_asked && !member.is_idle;
             let protocol = peer.protocol;
             let way = match protocol {
                 Some(Protocol::Floodsub) => Way::Send,
@@ -230,19 +246,21 @@ impl Messages {
             match way {
                 Way::Send => {
                     entry.sent.insert(index);
+                    member.on_sent(cx.now);
                     reached += 1;
+                    // That a line of ours was lost on the first link of all, nobody else could make up for.
+                    needs_beat |= entry.is_own && cx.mesh.is_earned;
                     cx.out.push(Output::Send { peer: index, frame: frame.clone() });
                 }
                 Way::Offer => {
+                    member.on_offered();
                     member.on_missed(serial);
-                    let offer = Part::IHave { topic: &name, ids: List::ids(&ids) };
+                    let ids = [&*entry.id];
+                    let offer = Part::IHave { topic: name, ids: List::ids(&ids) };
                     cx.out.say(index, Kind::Control, &[offer]);
                     needs_beat = true;
                 }
                 Way::Later => needs_beat = true,
-            }
-            if !matches!(way, Way::Later) {
-                member.on_served(cx.now);
             }
         }
         self.store.keep(entry, cx.now);

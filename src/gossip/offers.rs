@@ -3,16 +3,17 @@
 use super::context::Context;
 use super::messages::{Messages, frame_of};
 use super::output::Output;
-use super::peer::PeerIndex;
+use super::peer::{PeerIndex, Protocol};
 use super::peers::Allowance;
 use super::queue::Kind;
 use super::settings::{OFFER_IDS_MAX, OFFER_MS};
 use super::store::Entry;
-use super::topic::{TopicIndex, Topics};
+use super::topic::{Member, TopicIndex, Topics};
 use crate::wire::rpc::{List, Part};
 use alloc::vec::Vec;
 
-/// A peer offers messages: what is new is asked for.
+/// A peer offers messages: what is new is asked for, and of what is here it is told so, once: it need not offer that
+/// again, and knows that somebody is there.
 pub(super) fn on_offer(
     messages: &mut Messages,
     peer: PeerIndex,
@@ -22,14 +23,15 @@ pub(super) fn on_offer(
     cx: &mut Context<'_>,
 ) {
     let by_content = topics.find(topic).is_some_and(|topic| topic.by_content);
-    let mut wanted: Vec<&[u8]> = Vec::new();
+    let (mut wanted, mut here): (Vec<&[u8]>, Vec<&[u8]>) = Default::default();
     for id in allowed(messages, peer, Allowance::Offered, ids, cx) {
         let key = messages.key(id);
         if let Some(entry) = messages.store.find(key) {
-            if entry.has.insert(peer)
-                && let Some(member) = topics.member(entry.topic, peer)
-            {
-                member.on_sign_of_life();
+            if entry.has.insert(peer) {
+                topics.member(entry.topic, peer).into_iter().for_each(Member::on_sign_of_life);
+                if !entry.sent.contains(peer) {
+                    here.push(id);
+                }
             }
         } else if !messages.seen.contains(key, by_content, cx.now) && messages.asked.on_offer(key, id, peer, cx.now) {
             wanted.push(id);
@@ -37,6 +39,10 @@ pub(super) fn on_offer(
     }
     if !wanted.is_empty() {
         cx.out.say(peer, Kind::Control, &[Part::IWant { ids: List::ids(&wanted) }]);
+    }
+    let knows = cx.peers.find(peer).and_then(|peer| peer.protocol) == Some(Protocol::V12);
+    if !here.is_empty() && knows && cx.mesh.is_earned {
+        cx.out.say(peer, Kind::Control, &[Part::IDontWant { ids: List::ids(&here) }]);
     }
 }
 
@@ -64,11 +70,21 @@ pub(super) fn on_request(
 }
 
 /// A peer has messages already.
-pub(super) fn on_unwanted(messages: &mut Messages, peer: PeerIndex, ids: List<'_>, cx: &mut Context<'_>) {
+pub(super) fn on_unwanted(
+    messages: &mut Messages,
+    peer: PeerIndex,
+    ids: List<'_>,
+    topics: &mut Topics,
+    cx: &mut Context<'_>,
+) {
     for id in allowed(messages, peer, Allowance::Unwanted, ids, cx) {
         let key = messages.key(id);
         match messages.store.find(key) {
-            Some(entry) => drop(entry.has.insert(peer)),
+            Some(entry) => {
+                if entry.has.insert(peer) {
+                    topics.member(entry.topic, peer).into_iter().for_each(Member::on_sign_of_life);
+                }
+            }
             None => cx.heard(peer).into_iter().for_each(|peer| peer.note_unwanted(key)),
         }
     }
@@ -93,24 +109,31 @@ pub(super) fn offer(messages: &mut Messages, index: TopicIndex, topics: &mut Top
     let (mut again, serial) = (false, messages.store.next_serial());
     let Some(topic) = topics.find_mut(index) else { return false };
     let told = told(topic.members().filter(|member| !member.in_mesh).map(|member| member.peer), cx);
-    let name = topic.name.clone();
-    for member in topic.members_mut() {
+    let (name, members) = topic.split();
+    for member in members {
         if !cx.peers.is_meshable(member.peer) {
             continue;
         }
+        let newest = member.told_last();
+        let may_lack = |entry: &Entry| match entry.sent.contains(member.peer) {
+            // What nobody but us has is told once more.
+            true => cx.mesh.is_earned && entry.is_own && entry.serial >= newest,
+            false => true,
+        };
         let lacks = |entry: &&Entry| {
-            let may_lack = !entry.has.contains(member.peer) && !entry.sent.contains(member.peer);
-            entry.topic == index && may_lack && cx.now < entry.at + OFFER_MS
+            let is_here = entry.topic == index && cx.now < entry.at + OFFER_MS;
+            is_here && !entry.has.contains(member.peer) && may_lack(entry)
         };
         let lacking: Vec<&Entry> = messages.store.kept_from(member.told_from()).filter(lacks).collect();
         let ids: Vec<&[u8]> = lacking.iter().rev().take(OFFER_IDS_MAX).map(|entry| &*entry.id).collect();
         let is_chosen = member.in_mesh || told.as_ref().is_none_or(|told| told.contains(&member.peer));
         if !ids.is_empty() && is_chosen {
-            let offer = Part::IHave { topic: &name, ids: List::ids(&ids) };
+            let offer = Part::IHave { topic: name, ids: List::ids(&ids) };
             cx.out.say(member.peer, Kind::Offer(index), &[offer]);
         }
         member.on_told(serial);
-        again |= lacking.last().is_some_and(|entry| entry.serial >= member.told_from());
+        let is_left = |entry: &&Entry| entry.serial >= member.told_from() && !entry.sent.contains(member.peer);
+        again |= lacking.iter().any(|entry| is_left(entry));
     }
     again
 }

@@ -38,6 +38,8 @@ pub const LOST_MS: u64 = 30_000;
 pub const OFFER_IDS_MAX: usize = 256;
 /// Milliseconds until somebody else is asked for a message. Source: gossipsub specification, iwant_followup_time.
 pub const FOLLOW_UP_MS: u64 = 3_000;
+/// Times a message is asked for, also of one peer alone. Source: gossipsub specification, gossip_retransmission.
+pub const ASKS_MAX: u8 = 3;
 /// Bytes of a message from which on those in the mesh are told not to send it too. Source: go-libp2p-pubsub.
 pub const UNWANTED_BYTES_MIN: usize = 1_024;
 /// Milliseconds for which a peer that left our mesh is not asked into it. Source: gossipsub specification.
@@ -50,12 +52,13 @@ pub const BACKOFF_MS_MAX: u64 = 120_000;
 pub const PX_MAX: usize = 8;
 /// Milliseconds in which half of a peer's merit in a topic is forgotten. Guess: a conversation has pauses of minutes.
 pub const MERIT_HALF_MS: u64 = 600_000;
-/// Messages a peer in a mesh may be sent without a sign of life in the topic; the next ones it is offered instead.
+/// Messages a peer in a mesh may be sent without a sign of life in the topic; the next ones that we hand on it is offered
+/// instead.
 pub const IDLE_AFTER: u8 = 8;
 /// Offers it may leave unanswered after that before it loses its place. Guess: one may be lost, one crosses.
 pub const IDLE_OFFERS: u8 = 3;
 /// Messages in a row that came from a peer after we had sent them to it: as one of the two ways is too many, the next
-/// ones are offered. Guess: fewer may be chance.
+/// long ones are offered. Guess: fewer may be chance.
 pub const REDUNDANT_AFTER: u8 = 4;
 /// Offers between heartbeats made to one peer a second. Source: half of the IHAVEs that go and rust take of a peer
 /// between two heartbeats.

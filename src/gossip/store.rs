@@ -19,6 +19,7 @@ pub(super) struct Entry {
     pub message: Signed,
     /// Its author: a hash.
     pub author: u32,
+    pub is_own: bool,
     /// Who brought it, while it waits for a verdict.
     pub from: Option<PeerIndex>,
     /// Those who showed that they have it.
@@ -196,6 +197,7 @@ mod tests {
             id: (*b"id").into(),
             message: Signed::new(&message).unwrap(),
             author,
+            is_own: false,
             from: Some(PeerIndex(0)),
             has: PeerSet::default(),
             sent: PeerSet::default(),

@@ -26,7 +26,7 @@ pub(super) struct Member {
     marks: [u64; OFFERS],
     first: Level,
     asked: Level,
-    /// Messages sent to it since it last gave a sign of life here.
+    /// Messages sent to it since it last gave a sign of life here, and then those offered.
     unproven: u8,
     idle_since: u64,
     /// It was idle when it lost its place, and has shown nothing since.
@@ -74,22 +74,33 @@ impl Member {
         self.crossed = self.crossed.saturating_add(1);
     }
 
-    /// A message is sent or offered to it.
-    pub(super) fn on_served(&mut self, now: u64) {
-        self.unproven = self.unproven.saturating_add(1);
-        if self.unproven == IDLE_AFTER {
-            self.idle_since = now;
+    /// A message is sent to it.
+    pub(super) fn on_sent(&mut self, now: u64) {
+        if self.unproven < IDLE_AFTER {
+            (self.unproven, self.idle_since) = (self.unproven + 1, now);
         }
     }
 
-    /// Whether a message is offered to it rather than sent.
-    pub(super) const fn is_to_be_asked(&self) -> bool {
-        self.unproven >= IDLE_AFTER || self.crossed >= REDUNDANT_AFTER
+    /// A message is offered to it, which it would ask for if it were there and had it not.
+    pub(super) fn on_offered(&mut self) {
+        if self.is_unproven() {
+            self.unproven = self.unproven.saturating_add(1);
+        }
     }
 
-    /// Since when it was sent or offered so many messages more than those after which it counts as idle.
-    pub(super) fn idle_since(&self, more: u8) -> Option<u64> {
-        (self.unproven >= IDLE_AFTER.saturating_add(more)).then_some(self.idle_since)
+    /// Whether it was sent so much without a sign of life that it is offered the next.
+    pub(super) const fn is_unproven(&self) -> bool {
+        self.unproven >= IDLE_AFTER
+    }
+
+    /// Whether what goes to it and what comes from it crosses each time.
+    pub(super) const fn is_crossing(&self) -> bool {
+        self.crossed >= REDUNDANT_AFTER
+    }
+
+    /// Since when it left so many offers unanswered, if it did.
+    pub(super) fn idle_since(&self, offers: u8) -> Option<u64> {
+        (self.unproven >= IDLE_AFTER.saturating_add(offers)).then_some(self.idle_since)
     }
 
     /// What its place is worth.
@@ -105,6 +116,11 @@ impl Member {
     /// From where on it is told what there is.
     pub(super) fn told_from(&self) -> u64 {
         self.marks.first().copied().unwrap_or_default()
+    }
+
+    /// What is younger it was never told of.
+    pub(super) fn told_last(&self) -> u64 {
+        self.marks.last().copied().unwrap_or_default()
     }
 
     /// It was told of everything before `serial` once more.
@@ -161,6 +177,11 @@ impl Topic {
 
     pub(super) fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
         self.members.iter_mut()
+    }
+
+    /// Its name and its members.
+    pub(super) fn split(&mut self) -> (&[u8], impl Iterator<Item = &mut Member>) {
+        (&self.name, self.members.iter_mut())
     }
 
     pub(super) fn in_mesh(&self) -> usize {
@@ -256,20 +277,21 @@ mod tests {
     fn who_gives_no_sign_is_offered_and_then_idle_until_it_asks() {
         let mut member = Member::new(PeerIndex(0), 0);
         for at in 0..u64::from(IDLE_AFTER) {
-            assert!(!member.is_to_be_asked());
-            member.on_served(at);
+            assert!(!member.is_unproven());
+            member.on_sent(at);
         }
-        assert!(member.is_to_be_asked() && member.idle_since(IDLE_OFFERS).is_none());
-        (0..IDLE_OFFERS).for_each(|_| member.on_served(99));
+        assert!(member.is_unproven() && member.idle_since(IDLE_OFFERS).is_none());
+        member.on_sent(99);
+        (0..IDLE_OFFERS).for_each(|_| member.on_offered());
         assert_eq!(member.idle_since(IDLE_OFFERS), Some(u64::from(IDLE_AFTER) - 1));
         member.on_asked(100);
-        assert!(!member.is_to_be_asked() && !member.is_underserved(100) && member.merit(100) == MERIT);
+        assert!(!member.is_unproven() && !member.is_underserved(100) && member.merit(100) == MERIT);
         member.on_asked(100);
         assert!(member.is_underserved(100));
         (0..REDUNDANT_AFTER).for_each(|_| member.on_crossed());
-        assert!(member.is_to_be_asked(), "what crosses each time is offered");
+        assert!(member.is_crossing());
         member.on_asked(100);
-        assert!(!member.is_to_be_asked());
+        assert!(!member.is_crossing());
         (0..1_000).for_each(|_| member.on_first(100));
         assert_eq!(member.merit(100), 2 * MERIT_MAX + 3 * MERIT);
     }

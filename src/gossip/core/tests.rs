@@ -223,7 +223,8 @@ fn what_a_newcomer_missed_is_offered_three_times_and_then_there_is_rest() {
     quiet(&mut core);
     publish(&mut core, 7, START);
     bring(&mut core, 0, b"x", 8, START);
-    said(&mut core);
+    quiet(&mut core);
+    assert_eq!(said(&mut core).last().map(String::as_str), Some("0: ihave 7"), "what is ours is told once more");
     meet(&mut core, 1, Protocol::V10);
     assert_eq!(said(&mut core), ["1: in", "1 joined", "1: graft"]);
     for _ in 0..3 {
@@ -250,11 +251,13 @@ fn what_a_queue_could_not_hold_is_offered_also_in_the_mesh() {
         Output::Send { peer: PeerIndex(1), frame } => Some(frame),
         _ => None,
     });
+    quiet(&mut core);
     said(&mut core);
     core.handle(Input::Dropped { peer: PeerIndex(1), frame: frame.unwrap() }, START);
     wait(&mut core);
     assert_eq!(said(&mut core), ["1: ihave 7"]);
     part(&mut core, 1, Part::IHave { topic: b"lobby", ids: List::ids(&[&7_u64.to_be_bytes()]) }, START);
+    assert_eq!(said(&mut core), ["1: idontwant 7"], "we have it too");
     quiet(&mut core);
     assert_eq!(said(&mut core), [""; 0], "it has it by now");
 }
@@ -265,6 +268,7 @@ fn over_a_new_stream_all_is_told_again_and_what_may_be_lost_is_offered() {
     quiet(&mut core);
     publish(&mut core, 7, START);
     publish(&mut core, 8, START + limits::LOST_MS);
+    quiet(&mut core);
     said(&mut core);
     let now = START + limits::LOST_MS + 10;
     core.handle(Input::Reset { peer: PeerIndex(1) }, now);
@@ -304,6 +308,7 @@ fn who_offers_is_asked_once_and_then_the_next() {
     assert_eq!(said(&mut core), ["2: iwant 7"]);
     core.handle(Input::Disconnected { peer: PeerIndex(2) }, START);
     quiet(&mut core);
+    assert_eq!(said(&mut core), ["1: iwant 7"], "once more");
     assert_eq!(core.messages.asked.meter().length, 0);
     part(&mut core, 1, Part::IHave { topic: b"attic", ids: List::ids(&ids) }, START);
     assert_eq!(said(&mut core), [""; 0], "of no room of ours");
