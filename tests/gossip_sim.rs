@@ -6,12 +6,15 @@
 //!
 //! A failure names its seed: `STONECHAT_SEED=… cargo test --test gossip_sim` runs that one alone.
 
+#[path = "gossip_sim/kinds.rs"]
+mod kinds;
 #[path = "gossip_sim/network.rs"]
 mod network;
 #[path = "gossip_sim/report.rs"]
 mod report;
 
-use network::{Capacity, FINE, FLOOD, Manner, Network, ROOM, Weather};
+use kinds::{Capacity, FINE, FLOOD, Manner, Weather};
+use network::{Network, ROOM};
 use report::{Report, heading};
 use stonechat::gossip::{Mesh, PeerIndex, Protocol};
 

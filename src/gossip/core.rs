@@ -248,17 +248,18 @@ impl Core {
         self.tend_all(now);
     }
 
-    /// Tells a peer all our topics, and the places it has in their meshes.
+    /// Tells a peer all our topics, and the places it has in their meshes, in one RPC: what is said in it counts also where
+    /// only one has room.
     fn greet(&mut self, index: PeerIndex, now: u64) {
         let Some(peer) = self.peers.find_mut(index).filter(|peer| peer.is_reachable()) else { return };
         peer.is_behind = false;
         let names = self.topics.iter().map(|topic| Part::Subscription { is_in: true, topic: &topic.name });
-        let hello: Vec<Part<'_>> = names.collect();
+        let has_place = |topic: &&Topic| topic.members().any(|member| member.peer == index && member.in_mesh);
+        let places = self.topics.iter().filter(has_place).map(|topic| Part::Graft { topic: &topic.name });
+        let hello: Vec<Part<'_>> = names.chain(places).collect();
         if !hello.is_empty() {
             self.out.say(index, Kind::Hello, &hello);
         }
-        let (_, topics, mut cx) = self.split(now);
-        topics.iter_mut().for_each(|topic| mesh::graft_again(topic, index, &mut cx));
         self.tend_all(now);
         self.beat_if(true, now);
     }

@@ -142,13 +142,6 @@ fn graft(topic: &mut Topic, peer: PeerIndex, cx: &mut Context<'_>) {
     }
 }
 
-/// Tells a peer again that it is in the mesh.
-pub(super) fn graft_again(topic: &mut Topic, peer: PeerIndex, cx: &mut Context<'_>) {
-    if topic.member(peer).is_some_and(|member| member.in_mesh) {
-        cx.out.say(peer, Kind::Control, &[Part::Graft { topic: &topic.name }]);
-    }
-}
-
 /// A peer has no place in the mesh, and is told so.
 pub(super) fn prune(topic: &mut Topic, peer: PeerIndex, backoff_ms: u64, recommends: bool, cx: &mut Context<'_>) {
     if let Some(member) = topic.member(peer) {

@@ -133,7 +133,7 @@ pub(super) fn offer(messages: &mut Messages, index: TopicIndex, topics: &mut Top
         }
         member.on_told(serial);
         let is_left = |entry: &&Entry| entry.serial >= member.told_from() && !entry.sent.contains(member.peer);
-        again |= lacking.iter().any(|entry| is_left(entry));
+        again |= lacking.iter().any(is_left);
     }
     again
 }

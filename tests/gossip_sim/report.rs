@@ -1,6 +1,7 @@
 //! What came of a simulation.
 
-use super::network::{Manner, Network, Traffic};
+use super::kinds::{Manner, Traffic};
+use super::network::Network;
 use std::collections::BTreeSet;
 
 /// Figures over all lines and all who should hear them.

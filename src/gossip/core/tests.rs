@@ -272,7 +272,7 @@ fn over_a_new_stream_all_is_told_again_and_what_may_be_lost_is_offered() {
     said(&mut core);
     let now = START + limits::LOST_MS + 10;
     core.handle(Input::Reset { peer: PeerIndex(1) }, now);
-    assert_eq!(said(&mut core), ["1: in", "1: graft"]);
+    assert_eq!(said(&mut core), ["1: in, graft"]);
     wait(&mut core);
     assert_eq!(said(&mut core), ["1: ihave 8"]);
 }
