@@ -79,6 +79,19 @@ fn every_leaf_of_a_star_hears_every_line() {
 }
 
 #[test]
+fn what_found_no_place_in_a_queue_comes_later() {
+    for_seeds(3, |seed| {
+        let mut network = star(seed, 8, Capacity::board(10, 128), Weather { bandwidth: 20, ..FINE });
+        for line in 0..150 {
+            network.say_by_chance(line);
+        }
+        network.pass(60_000);
+        assert!(network.traffic.dropped > 100, "{} dropped: the test shows nothing", network.traffic.dropped);
+        all_heard(&network, "star of 8, tiny, 150 lines at once, 20 kB/s");
+    });
+}
+
+#[test]
 fn leaves_that_find_no_place_in_the_mesh_hear_every_line_too() {
     for_seeds(3, |seed| {
         let mut capacity = Capacity::board(64, 512);
@@ -88,6 +101,10 @@ fn leaves_that_find_no_place_in_the_mesh_hear_every_line_too() {
         talk(&mut network, 200, 500);
         let report = all_heard(&network, "star of 48, 12 places in the mesh");
         assert!(report.p99_ms <= 1_500);
+        capacity.mesh = Mesh::PUBLISHED;
+        let mut network = star(seed, 48, capacity, FINE);
+        talk(&mut network, 200, 500);
+        println!("{}", Report::of(&network, Default::default()).line("the same, published defaults"));
     });
 }
 
@@ -225,8 +242,7 @@ fn what_connections_lose_that_break_and_are_replaced_is_made_up_for() {
 }
 
 /// Random links, six for each node on average.
-fn random_graph(seed: u64, nodes: usize, mesh: Mesh, frames_lost: u64, silent: u64) -> Network {
-    let weather = Weather { latency_ms: (10, 40), frames_lost, ..FINE };
+fn random_graph(seed: u64, nodes: usize, mesh: Mesh, weather: Weather, silent: u64) -> Network {
     let (mut network, capacity) = (Network::new(seed, weather), Capacity { mesh, ..Capacity::board(10, 128) });
     for _ in 0..nodes {
         let manner = if network.random.below(100) < silent { Manner::Idle } else { Manner::Honest };
@@ -243,6 +259,31 @@ fn random_graph(seed: u64, nodes: usize, mesh: Mesh, frames_lost: u64, silent: u
     }
     network.pass(5_000);
     network
+}
+
+#[test]
+fn a_hundred_small_boards_hear_every_line() {
+    for_seeds(2, |seed| {
+        let mut network = random_graph(seed, 100, Mesh::of_board(10), FINE, 0);
+        talk(&mut network, 100, 100);
+        all_heard(&network, "100 of tiny, degree 6");
+    });
+}
+
+#[test]
+fn what_is_said_in_two_halves_of_a_room_is_heard_in_both_when_they_meet() {
+    for_seeds(6, |seed| {
+        let mut network = random_graph(seed, 40, Mesh::of_board(10), FINE, 0);
+        network.cut_between(20, 20_000);
+        for line in 0..40 {
+            network.say_by_chance(line);
+            network.pass(400);
+        }
+        let apart = Report::of(&network, Default::default());
+        assert!(apart.heard < apart.due, "they were together all the time");
+        network.pass(30_000);
+        all_heard(&network, "2 x 20, apart for 20 s");
+    });
 }
 
 /// What happens to the links of the thousand.
@@ -264,7 +305,8 @@ fn a_thousand_hear_every_line_whatever_is_lost() {
                 Loss::Links(share) => (share, 0),
                 Loss::Frames(share) => (0, share),
             };
-            let mut network = random_graph(7, 1_000, mesh, frames_lost, 20);
+            let weather = Weather { latency_ms: (10, 40), frames_lost, ..FINE };
+            let mut network = random_graph(7, 1_000, mesh, weather, 20);
             network.weather.packets_lost = links_lost;
             let before = network.traffic;
             for line in 0..20 {

@@ -12,7 +12,6 @@ use super::settings::{
 use super::topic::{Member, Topic};
 use crate::wire::rpc::{List, Part};
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 /// Members without a place that get one at one heartbeat because they are underserved. Source: gossipsub specification,
 /// opportunistic grafting takes two.
@@ -94,25 +93,31 @@ fn candidates(topic: &Topic, cx: &mut Context<'_>, choose: impl Fn(&Member, &Con
     };
     let free: Vec<&Member> = topic.members().filter(is_free).collect();
     let group = |peer| cx.peers.find(peer).map(|peer| peer.group);
-    let mut ranked: Vec<_> = Vec::with_capacity(free.len());
+    let mut ranked = Vec::with_capacity(free.len());
     for member in free {
         let own = group(member.peer);
         let neighbours = topic.members().filter(|other| other.in_mesh && group(other.peer) == own).count();
-        ranked.push((Reverse(member.merit(cx.now)), neighbours, cx.random.number(), member.peer));
+        let rank = u64::from(!member.merit(cx.now)) << 32 | neighbours as u64;
+        ranked.push((rank, cx.random.number(), member.peer));
     }
-    ranked.sort_unstable();
-    ranked.into_iter().map(|(.., peer)| peer).collect()
+    in_order(ranked)
 }
 
 /// Those in the mesh, the least worthy first; as many as it should have that we dialled come last.
 fn worst(topic: &Topic, cx: &mut Context<'_>) -> Vec<PeerIndex> {
     let mut spared = cx.mesh.outbound_min;
-    let mut ranked: Vec<_> = Vec::new();
+    let mut ranked = Vec::new();
     for member in topic.members().filter(|member| member.in_mesh) {
         let is_spared = spared > 0 && is_outbound(member.peer, cx);
         spared -= usize::from(is_spared);
-        ranked.push((is_spared, member.merit(cx.now), cx.random.number(), member.peer));
+        let rank = u64::from(is_spared) << 32 | u64::from(member.merit(cx.now));
+        ranked.push((rank, cx.random.number(), member.peer));
     }
+    in_order(ranked)
+}
+
+/// Peers by their ranks, and among equals by chance.
+pub(super) fn in_order(mut ranked: Vec<(u64, u64, PeerIndex)>) -> Vec<PeerIndex> {
     ranked.sort_unstable();
     ranked.into_iter().map(|(.., peer)| peer).collect()
 }
@@ -152,14 +157,13 @@ pub(super) fn prune(topic: &mut Topic, peer: PeerIndex, backoff_ms: u64, recomme
     if !cx.peers.is_meshable(peer) {
         return;
     }
-    let mut others: Vec<(u64, PeerIndex)> = Vec::new();
+    let mut others = Vec::new();
     if knows(peer) >= Protocol::V11 && recommends {
         let placed = topic.members().filter(|member| member.in_mesh && member.peer != peer);
-        others.extend(placed.map(|member| (cx.random.number(), member.peer)));
-        others.sort_unstable();
+        others.extend(placed.map(|member| (0, cx.random.number(), member.peer)));
     }
-    let ids: Vec<&[u8]> =
-        others.iter().take(PX_MAX).filter_map(|(_, other)| cx.peers.find(*other)).map(|other| &*other.id).collect();
+    let others = in_order(others).into_iter().take(PX_MAX);
+    let ids: Vec<&[u8]> = others.filter_map(|other| cx.peers.find(other)).map(|other| &*other.id).collect();
     let backoff_s = (knows(peer) >= Protocol::V11).then_some(backoff_ms / 1_000);
     cx.out.say(peer, Kind::Control, &[Part::Prune { topic: &topic.name, peers: List::peers(&ids), backoff_s }]);
 }

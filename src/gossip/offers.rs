@@ -1,6 +1,7 @@
 //! Offers and requests: how what was lost, or goes to somebody beside the mesh, arrives all the same.
 
 use super::context::Context;
+use super::mesh::in_order;
 use super::messages::{Messages, frame_of};
 use super::output::Output;
 use super::peer::{PeerIndex, Protocol};
@@ -143,8 +144,7 @@ fn told(beside: impl Iterator<Item = PeerIndex>, cx: &mut Context<'_>) -> Option
     if cx.mesh.offers_to == usize::MAX {
         return None;
     }
-    let mut drawn: Vec<(u64, PeerIndex)> = beside.map(|peer| (cx.random.number(), peer)).collect();
-    drawn.sort_unstable();
+    let mut drawn = in_order(beside.map(|peer| (0, cx.random.number(), peer)).collect());
     drawn.truncate(cx.mesh.offers_to.max(drawn.len() / 4));
-    Some(drawn.into_iter().map(|(_, peer)| peer).collect())
+    Some(drawn)
 }

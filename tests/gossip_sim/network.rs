@@ -194,6 +194,17 @@ impl Network {
         }
     }
 
+    /// Cuts every link between the nodes below a number and the others.
+    pub fn cut_between(&mut self, number: usize, for_ms: u64) {
+        for node in 0..number {
+            for link in 0..self.links(node) {
+                if self.neighbour(node, link) >= number {
+                    self.cut(node, link, for_ms);
+                }
+            }
+        }
+    }
+
     fn line(&mut self, node: usize, number: u64) -> (Vec<u8>, Signed) {
         let author = &mut self.nodes[node];
         author.said += 1;

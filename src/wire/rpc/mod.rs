@@ -11,11 +11,16 @@
 //!
 //! # Whose protobuf
 //!
-//! Numbers, tags and their skipping are micropb's; which fields there are is written here, for no generator makes an
-//! iterator over parts that borrows and counts. Compared on 2026-11-28, each for this RPC (bytes of program: x86-64,
-//! opt-level z, fat LTO, over a program that copies its input; reading everything and writing it back):
+//! Numbers, tags and the skipping of what is unknown are micropb's; which fields there are is written here, for no
+//! generator makes an iterator over parts that borrows and counts. Compared on 2026-11-28, each reading and writing this
+//! whole RPC (bytes of program over one that copies its input: x86-64, opt-level z, fat LTO, panic = abort):
 //!
-//! PLACE
+//! | crate | no allocator | borrows | bounds | parts in order | last release | bytes |
+//! | --- | --- | --- | --- | --- | --- | ---: |
+//! | micropb 0.7.0, primitives alone | yes | yes | ours, while reading | yes | 2026 | 9,447 |
+//! | quick-protobuf 0.8.1 | no (`Vec` for what repeats) | yes | none | no | 2022 | 17,140 |
+//! | prost 0.14.6, derived | no | no | none | no | 2026 | 22,889 |
+//! | femtopb 0.9.0, derived | yes | yes | none; goes over the bytes once more for each field that repeats | no | 2026 | 27,688 |
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable)
