@@ -81,6 +81,10 @@ impl Core {
                     known.said_hello = false;
                     known.topics.iter_mut().for_each(|topic| topic.is_stale = true);
                 }
+                // Go and js have forgotten ours.
+                if self.peers.find(peer).is_some_and(|peer| peer.protocol.is_some()) {
+                    self.greet(peer, now);
+                }
             }
             Input::Disconnected { peer } => self.on_disconnected(peer, now),
             Input::Part { peer, part } => self.on_part(peer, part, now),

@@ -31,7 +31,7 @@ pub enum Input<'a> {
         /// A number that is the same for peers of one network address.
         group: u64,
     },
-    /// Our stream to a peer stands, the first one since it is connected.
+    /// Our stream to a peer stands: the first one since it is connected, or one with another protocol than before.
     Speaks {
         /// The peer.
         peer: PeerIndex,
@@ -44,7 +44,8 @@ pub enum Input<'a> {
         /// The peer.
         peer: PeerIndex,
     },
-    /// A peer opened a stream to us, which is not the first one: it may have left topics meanwhile.
+    /// A peer opened a stream to us, which is not the first one: it may have left topics meanwhile, and is told ours again,
+    /// which go and js forget with their stream.
     Opened {
         /// The peer.
         peer: PeerIndex,

@@ -5,6 +5,7 @@
 use super::context::Context;
 use super::output::Output;
 use super::peer::{PeerIndex, Protocol};
+use super::peers::Peer;
 use super::queue::Kind;
 use super::settings::{
     BACKOFF_MS, BACKOFF_MS_MAX, BEAT_MS, FOLLOW_UP_MS, GRAFT_TOO_SOON, IDLE_OFFERS, PX_MAX, REPAIR_MS,
@@ -179,7 +180,8 @@ pub(super) fn on_graft(topic: &mut Topic, peer: PeerIndex, cx: &mut Context<'_>)
     if is_early {
         cx.offend(peer, GRAFT_TOO_SOON);
     }
-    let is_welcome = !is_early && !is_idle && cx.peers.is_meshable(peer);
+    let may = cx.peers.find(peer).is_some_and(Peer::may_have_place);
+    let is_welcome = may && !is_early && !is_idle;
     if is_welcome && ((is_ours && !cx.mesh.is_earned) || has_place(topic, merit, cx)) {
         if let Some(member) = topic.member(peer) {
             member.in_mesh = true;

@@ -100,6 +100,11 @@ impl Peer {
         !self.is_banned && self.protocol.is_some_and(|protocol| protocol >= Protocol::V10)
     }
 
+    /// Whether it may have a place: it may ask for one before our stream stands.
+    pub(super) fn may_have_place(&self) -> bool {
+        !self.is_banned && self.protocol.is_none_or(|protocol| protocol >= Protocol::V10)
+    }
+
     /// Whether anything may be sent to it, now or as soon as our stream stands.
     pub(super) fn is_reachable(&self) -> bool {
         !self.is_banned && self.protocol != Some(Protocol::None)

@@ -83,3 +83,14 @@ fn a_full_mesh_has_a_place_for_who_brings_more() {
     part(&mut core, 3, Part::Graft { topic: b"lobby" }, later);
     assert!(core.mesh(LOBBY).any(|peer| peer == PeerIndex(3)) && core.mesh(LOBBY).count() == 3);
 }
+
+#[test]
+fn a_place_may_be_asked_for_before_our_stream_stands() {
+    let (mut core, peer) = (core(), PeerIndex(1));
+    core.handle(Input::Connected { peer, id: b"x", outbound: false, group: 0 }, START);
+    part(&mut core, 1, Part::Subscription { is_in: true, topic: b"lobby" }, START);
+    part(&mut core, 1, Part::Graft { topic: b"lobby" }, START);
+    assert_eq!((core.mesh(LOBBY).count(), said(&mut core)), (1, ["1 joined".to_string()].into()));
+    core.handle(Input::Speaks { peer, protocol: Protocol::V11 }, START);
+    assert_eq!(said(&mut core), ["1: in, graft"]);
+}
