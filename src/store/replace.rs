@@ -1,31 +1,34 @@
 //! A file replaced as a whole: after a power cut it holds the old bytes or the new ones, never half of each.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+pub use super::disk::FILE_MODE;
+use super::disk::{Disk, DiskFile, RealDisk};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-/// Mode of every file written here: the owner's alone.
-pub const FILE_MODE: u32 = 0o600;
 
 /// Writes `bytes` beside `path`, syncs them, renames them over `path` and syncs the directory.
 ///
 /// Costs two syncs, tens of milliseconds on a slow card. The name beside it is fixed, so that a crash leaves at
 /// most one stray file, which the next write removes; the lock on the directory keeps a second writer away.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_on(&RealDisk, path, bytes)
+}
+
+/// [`replace`] on any disk.
+pub fn replace_on<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = beside(path)?;
-    match fs::remove_file(&beside) {
+    match disk.remove(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let written = write_new(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    let written = write_new(disk, &beside, bytes).and_then(|()| disk.rename(&beside, path));
     if written.is_err() {
         // A full card must not also keep the stray file; the first error is the one worth telling.
-        let _ = fs::remove_file(&beside);
+        let _ = disk.remove(&beside);
     }
     written?;
     // Without this the rename itself may be lost with the power.
-    File::open(parent(path))?.sync_all()
+    disk.sync_dir(parent(path))
 }
 
 /// Reads a file that should hold at most `bytes_max` bytes; more is an error of kind `InvalidData`.
@@ -38,10 +41,10 @@ pub fn read_bounded(file: File, bytes_max: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+fn write_new<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = disk.create(path)?;
+    file.write_at(bytes, 0)?;
+    file.sync()
 }
 
 fn parent(path: &Path) -> &Path {
@@ -62,6 +65,7 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
