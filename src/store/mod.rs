@@ -1,10 +1,13 @@
 //! Floor 3. Stands on: base, wire.
 //!
-//! What outlives a restart: the identity and the lock on it, the highest stamp used, remembered peers. Here
-//! is how bytes reach a card and how they are read back; when to write is the node's to decide. After the start
+//! What outlives a restart: the identity and the lock on it, the highest stamp used, remembered peers, a log of
+//! records. Here is how bytes reach a card and how they are read back; when to write is the node's to decide. After the start
 //! all writes happen on one thread, and nothing here is written while nothing changes.
 
+pub mod disk;
 pub mod replace;
+
+pub mod log;
 
 pub mod identity;
 pub mod remembered;

@@ -1,13 +1,20 @@
 //! The thread that writes to disk: a card may take seconds for a sync, and the node must not wait for it.
+//!
+//! It replaces whole files and appends to the log, in turns. There is one such thread.
 
+use super::disk::{Disk, RealDisk};
+use super::log::Log;
+use super::log::engine::Engine;
+use super::log::queue::{AppendError, Appended, LogEvent, LogMeter, Queue};
 use super::replace::replace;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The thread's name as the kernel shows it (at most 15 bytes).
 pub const THREAD_NAME: &str = "stonechat-disk";
@@ -58,6 +65,9 @@ pub struct WriterMeter {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Write>,
+    log: Option<Queue>,
+    /// A file was handed over since the last try of one.
+    fresh: bool,
     closing: bool,
     meter: WriterMeter,
 }
@@ -85,13 +95,52 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread with a queue of `capacity` writes (at least one).
+    /// Starts the thread with a queue of `capacity` writes (at least one) and without a log.
     pub fn start(capacity: usize) -> io::Result<Self> {
+        Self::spawn::<RealDisk>(capacity, None)
+    }
+
+    /// Starts the thread with a queue of `capacity` writes (at least one) and a log.
+    pub fn start_with_log<D: Disk>(capacity: usize, log: Log<D>) -> io::Result<Self> {
+        Self::spawn(capacity, Some(log))
+    }
+
+    fn spawn<D: Disk>(capacity: usize, log: Option<Log<D>>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        shared.lock().meter.capacity = capacity.max(1);
+        let (queue, engine) = log.map(Log::into_parts).unzip();
+        {
+            let mut state = shared.lock();
+            state.meter.capacity = capacity.max(1);
+            state.log = queue;
+        }
         let of_thread = Arc::clone(&shared);
-        let thread = Builder::new().name(THREAD_NAME.into()).spawn(move || run(&of_thread))?;
+        let thread = Builder::new().name(THREAD_NAME.into()).spawn(move || run(&of_thread, engine))?;
         Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Hands a record to the log without waiting.
+    pub fn append(&self, body: &[u8]) -> Result<Appended, AppendError> {
+        let appended = self.shared.lock().log.as_mut().ok_or(AppendError::Off)?.append(body)?;
+        self.shared.changed.notify_one();
+        Ok(appended)
+    }
+
+    /// Asks for what was appended to be stored now.
+    pub fn sync_log(&self) {
+        if let Some(log) = &mut self.shared.lock().log {
+            log.sync();
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// What became of the records since the last call; waits if nothing did, for ever where there is no log. One reader.
+    pub fn poll_log(&self, cx: &mut Context<'_>) -> Poll<LogEvent> {
+        self.shared.lock().log.as_mut().map_or(Poll::Pending, |log| log.poll(cx))
+    }
+
+    /// How the log stands now, if there is one.
+    pub fn log_meter(&self) -> Option<LogMeter> {
+        self.shared.lock().log.as_ref().map(Queue::meter)
     }
 
     /// Hands a write over without waiting. One that waits for the same file is replaced: only the newest counts,
@@ -108,6 +157,7 @@ impl Writer {
             return Err(DiskBusy { write, capacity });
         }
         state.waiting.push_back(write);
+        state.fresh = true;
         state.meter.length += 1;
         state.meter.high_water = state.meter.high_water.max(state.meter.length);
         drop(state);
@@ -146,144 +196,103 @@ impl Drop for Writer {
     }
 }
 
-fn run(shared: &Shared) {
-    let mut state = shared.lock();
-    let mut retry = Duration::from_millis(RETRY_MS_MIN);
+/// When files that failed are tried again.
+struct Pause {
+    until: Option<Instant>,
+    next: Duration,
+}
+
+impl Pause {
+    fn left(&self) -> Duration {
+        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+}
+
+fn run<D: Disk>(shared: &Shared, mut engine: Option<Engine<D>>) {
+    let start = Instant::now();
+    let mut pause = Pause { until: None, next: Duration::from_millis(RETRY_MS_MIN) };
     loop {
-        let Some(write) = state.waiting.pop_front() else {
+        let mut state = shared.lock();
+        let due = engine.as_ref().and_then(Engine::due);
+        let log_in = due.map(|due| Duration::from_millis(due).saturating_sub(start.elapsed()));
+        let log_waits = state.log.as_ref().is_some_and(Queue::has_work) || log_in == Some(Duration::ZERO);
+        let file_in = (!state.waiting.is_empty()).then(|| pause.left());
+        let file_waits = file_in.is_some_and(|wait| wait.is_zero() || state.fresh || state.closing);
+        if !file_waits && !log_waits {
             if state.closing {
-                return;
+                break;
             }
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            // Until something is handed over, a file is to be tried again, or the log has something to sync.
+            let changed = &shared.changed;
+            drop(match log_in.into_iter().chain(file_in).min() {
+                Some(wait) => changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0,
+                None => changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            });
             continue;
-        };
+        }
         // What waits is tried once more at the end, and not for ever.
         let last_try = state.closing;
+        let write = if file_waits { state.waiting.pop_front() } else { None };
+        state.fresh &= !file_waits;
         drop(state);
-        let result = replace(&write.path, &write.bytes);
-        shared.fails.store(result.is_err(), Ordering::Relaxed);
-        state = shared.lock();
-        match result {
-            Ok(()) => {
-                (state.meter.length, state.meter.written) = (state.meter.length - 1, state.meter.written + 1);
-                state.meter.error = None;
-                retry = Duration::from_millis(RETRY_MS_MIN);
-            }
-            Err(error) => {
-                let sentence = format!("{}: {error}", write.path.display());
-                log::debug!("cannot write {sentence}");
-                state.meter.failed += 1;
-                state.meter.error = Some(sentence);
-                if last_try || state.waiting.iter().any(|newer| newer.path == write.path) {
-                    state.meter.length -= 1;
-                } else {
-                    state.waiting.push_back(write);
-                }
-                if !state.closing {
-                    let (woken, _) = shared.changed.wait_timeout(state, retry).unwrap_or_else(PoisonError::into_inner);
-                    state = woken;
-                    retry = (retry * 2).min(Duration::from_millis(RETRY_MS_MAX));
-                }
-            }
+        if let Some(write) = write {
+            replace_file(shared, write, last_try, &mut pause);
         }
+        if log_waits && let Some(engine) = &mut engine {
+            append_to_log(shared, engine, false, start);
+        }
+    }
+    if let Some(engine) = &mut engine {
+        // One last try, whatever trouble there is; nobody waits for a card that is gone.
+        engine.retry();
+        append_to_log(shared, engine, true, start);
+        if let (records @ 1.., _) = engine.held() {
+            log::error!("{records} records are not stored");
+        }
+    }
+}
+
+fn replace_file(shared: &Shared, write: Write, last_try: bool, pause: &mut Pause) {
+    let result = replace(&write.path, &write.bytes);
+    shared.fails.store(result.is_err(), Ordering::Relaxed);
+    let mut state = shared.lock();
+    match result {
+        Ok(()) => {
+            (state.meter.length, state.meter.written) = (state.meter.length - 1, state.meter.written + 1);
+            state.meter.error = None;
+            *pause = Pause { until: None, next: Duration::from_millis(RETRY_MS_MIN) };
+        }
+        Err(error) => {
+            let sentence = format!("{}: {error}", write.path.display());
+            log::debug!("cannot write {sentence}");
+            state.meter.failed += 1;
+            state.meter.error = Some(sentence);
+            if last_try || state.waiting.iter().any(|newer| newer.path == write.path) {
+                state.meter.length -= 1;
+            } else {
+                state.waiting.push_back(write);
+            }
+            pause.until = Some(Instant::now() + pause.next);
+            pause.next = (pause.next * 2).min(Duration::from_millis(RETRY_MS_MAX));
+        }
+    }
+}
+
+fn append_to_log<D: Disk>(shared: &Shared, engine: &mut Engine<D>, last: bool, start: Instant) {
+    let taken = shared.lock().log.as_mut().map(Queue::take);
+    let Some((entries, urgent)) = taken else { return };
+    let before = engine.progress().trouble.is_some();
+    engine.accept(entries);
+    engine.turn(urgent || last, u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+    match &engine.progress().trouble {
+        Some(trouble) if !before => log::warn!("{}", trouble.text),
+        None if before => log::info!("the log is written again"),
+        _ => {}
+    }
+    if let Some(log) = &mut shared.lock().log {
+        log.note(engine.progress(), engine.held());
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn write(path: PathBuf, text: &str) -> Write {
-        Write { path, bytes: text.into() }
-    }
-
-    #[test]
-    fn what_was_accepted_is_on_disk_after_the_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let writer = Writer::start(100).unwrap();
-        for at in 0..100 {
-            writer.write(write(dir.path().join(at.to_string()), &format!("file {at}"))).unwrap();
-        }
-        let meter = writer.close();
-        assert_eq!((meter.length, meter.written, meter.failed, meter.refused), (0, 100, 0, 0));
-        for at in 0..100 {
-            assert_eq!(fs::read_to_string(dir.path().join(at.to_string())).unwrap(), format!("file {at}"));
-        }
-    }
-
-    #[test]
-    fn the_newest_of_one_file_is_the_one_that_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        let writer = Writer::start(2).unwrap();
-        // Two of one file may wait at most: the one under way and the newest.
-        for at in 0..=1_000 {
-            writer.write(write(path.clone(), &at.to_string())).unwrap();
-        }
-        drop(writer);
-        assert_eq!(fs::read_to_string(path).unwrap(), "1000");
-    }
-
-    #[test]
-    fn a_full_queue_hands_the_write_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let writer = Writer::start(1).unwrap();
-        let mut busy = None;
-        // A write costs two syncs, handing one over nothing: the queue fills long before the end.
-        for at in 0..100_000 {
-            if let Err(error) = writer.write(write(dir.path().join(at.to_string()), "x")) {
-                busy = Some((at, error));
-                break;
-            }
-        }
-        let (at, error) = busy.expect("the queue never filled");
-        assert_eq!(error.write, write(dir.path().join(at.to_string()), "x"));
-        assert_eq!(error.to_string(), "1 writes already wait for the disk");
-        let meter = writer.close();
-        assert_eq!((meter.refused, meter.high_water, meter.capacity), (1, 1, 1));
-        assert_eq!(meter.written, at, "all that was accepted before it");
-    }
-
-    #[test]
-    fn a_write_that_fails_is_told_and_the_next_one_is_done() {
-        let dir = tempfile::tempdir().unwrap();
-        let writer = Writer::start(4).unwrap();
-        writer.write(write(dir.path().join("gone/file"), "x")).unwrap();
-        writer.write(write(dir.path().join("file"), "x")).unwrap();
-        let meter = writer.close();
-        assert_eq!((meter.written, meter.length), (1, 0));
-        assert!(meter.failed >= 1, "{meter:?}");
-        assert!(dir.path().join("file").exists());
-    }
-
-    #[test]
-    fn a_write_that_failed_is_tried_until_it_is_done() {
-        let dir = tempfile::tempdir().unwrap();
-        let writer = Writer::start(4).unwrap();
-        let (gone, path) = (dir.path().join("gone"), dir.path().join("gone/file"));
-        writer.write(write(path.clone(), "old")).unwrap();
-        let wait = |what: &str, is: &dyn Fn() -> bool| {
-            let start = std::time::Instant::now();
-            while !is() {
-                assert!(start.elapsed() < Duration::from_secs(30), "{what}: {:?}", writer.meter());
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        };
-        wait("it fails", &|| writer.error().is_some());
-        assert!(writer.error().unwrap().contains("gone/file"));
-        writer.write(write(path.clone(), "new")).unwrap();
-        fs::create_dir(gone).unwrap();
-        wait("it is written", &|| writer.error().is_none());
-        assert_eq!(fs::read_to_string(path).unwrap(), "new");
-        let meter = writer.close();
-        assert_eq!((meter.written, meter.length, meter.error), (1, 0, None));
-    }
-
-    #[test]
-    fn the_thread_has_its_name() {
-        let writer = Writer::start(1).unwrap();
-        assert_eq!(writer.thread.as_ref().unwrap().thread().name(), Some(THREAD_NAME));
-        assert!(THREAD_NAME.len() <= 15);
-    }
-}
+mod tests;
