@@ -19,4 +19,6 @@ pub mod verdict;
 
 pub mod history;
 
+pub mod sync;
+
 pub mod core;

@@ -31,3 +31,20 @@ const _: () = assert!(FRAME_BYTES_MAX >= CIPHERTEXT_BYTES_MAX + NONCE_BYTES_MAX 
 const _: () = assert!(CIPHERTEXT_BYTES_MAX >= RECORD_BYTES_MAX + KIND_BYTES_MAX + 4 + 16);
 // Two bytes of varint, as the overhead above counts them.
 const _: () = assert!(FRAME_BYTES_MAX < 1 << 14);
+
+/// Bytes of a frame of catch-up. Guess: four pages, so that a page of messages fits beside what stands around it.
+pub const SYNC_FRAME_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that a peer may set as its limit for a frame of catch-up, at least: one message and what stands around it.
+pub const SYNC_FRAME_BYTES_MIN: usize = 4 * 1024;
+/// Bytes of one signed message in catch-up: the largest frame, ids, and signature and key also where they are RSA's.
+pub const SYNC_MESSAGE_BYTES_MAX: usize = 3584;
+/// Tags that one frame of catch-up asks for, at most: 4 KiB of them.
+pub const SYNC_TAGS_MAX: usize = 512;
+/// Bytes of a message's hash in catch-up: half of SHA-256, which nobody finds two messages for.
+pub const SYNC_HASH_BYTES: usize = 16;
+/// Bytes of a tag: a keyed hash of that hash, under a key that lives as long as one session.
+pub const SYNC_TAG_BYTES: usize = 8;
+
+const _: () = assert!(SYNC_MESSAGE_BYTES_MAX > FRAME_BYTES_MAX + 512);
+const _: () = assert!(SYNC_FRAME_BYTES_MIN >= SYNC_MESSAGE_BYTES_MAX + 512);
+const _: () = assert!(SYNC_FRAME_BYTES_MAX >= SYNC_TAGS_MAX * SYNC_TAG_BYTES + 512);

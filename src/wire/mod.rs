@@ -67,3 +67,5 @@ pub mod bounds;
 pub mod frame;
 pub mod room;
 pub mod rpc;
+
+pub mod sync;

@@ -1,0 +1,24 @@
+//! Catch-up: comparing two histories until both sides know what each lacks, and bearing with peers that lie.
+//!
+//! A failure names its seed: `STONECHAT_SEED=… cargo test --test chat_sync` runs that one alone.
+
+#[path = "chat_sync/compare.rs"]
+mod compare;
+#[path = "chat_sync/goals.rs"]
+mod goals;
+#[path = "chat_sync/pair.rs"]
+mod pair;
+#[allow(dead_code)]
+#[path = "chat_sim/random.rs"]
+mod random;
+
+/// Runs something for each seed; a panic inside is told apart by its seed.
+fn for_seeds(count: u64, run: impl Fn(u64) + std::panic::RefUnwindSafe) {
+    let only = std::env::var("STONECHAT_SEED").ok().map(|seed| seed.parse().expect("a number"));
+    for seed in only.map_or(0..count, |seed| seed..seed + 1) {
+        if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
+            eprintln!("failed with STONECHAT_SEED={seed}");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
