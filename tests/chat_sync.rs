@@ -6,11 +6,15 @@
 mod compare;
 #[path = "chat_sync/goals.rs"]
 mod goals;
+#[path = "chat_sync/network.rs"]
+mod network;
 #[path = "chat_sync/pair.rs"]
 mod pair;
 #[allow(dead_code)]
 #[path = "chat_sim/random.rs"]
 mod random;
+#[path = "chat_sync/sessions.rs"]
+mod sessions;
 
 /// Runs something for each seed; a panic inside is told apart by its seed.
 fn for_seeds(count: u64, run: impl Fn(u64) + std::panic::RefUnwindSafe) {

@@ -10,3 +10,15 @@ pub mod page;
 pub mod compare;
 
 pub mod session;
+
+pub mod quota;
+
+pub mod library;
+
+pub mod serve;
+
+pub mod exchange;
+
+pub mod sessions;
+
+pub mod policy;

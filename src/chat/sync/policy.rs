@@ -1,0 +1,235 @@
+//! When to compare with whom: on meeting, when gossip admits that it lost something, when somebody brought something that
+//! others may lack, and now and then with one neighbour a room.
+//!
+//! A quiet room costs at most one exchange a minute, and ever fewer while nothing is said and nothing differs: of 50 bytes
+//! each way. It keeps no messages and knows no bytes: pairs of a peer and a room, and times.
+
+use crate::base::hash::siphash;
+use crate::wire::room::Topic;
+use alloc::collections::BTreeMap;
+
+use super::compare::Opening;
+
+/// How long after a meeting at most, in ms: both sides and many peers meet at once.
+pub const MEET_MS_MAX: u64 = 500;
+/// How long after something was lost or brought, in ms at least: gossip may still be at it.
+pub const NEWS_MS_MIN: u64 = 200;
+/// How long after that at most, in ms: a room is to be whole within seconds.
+pub const NEWS_MS_MAX: u64 = 1_200;
+/// Between two comparisons with the same neighbour for news, in ms: a storm is caught up with in steps.
+pub const NEWS_INTERVAL_MS: u64 = 3_000;
+/// Between two digests of a room, in ms, while something is said in it.
+pub const DIGEST_INTERVAL_MS: u64 = 60_000;
+/// The longest time between two digests, in ms: a room where nothing was said for long, and nothing differed.
+pub const DIGEST_INTERVAL_MS_MAX: u64 = 480_000;
+/// Until a failed comparison is tried again, in ms; then twice as long each time.
+pub const RETRY_MS_MIN: u64 = 5_000;
+/// The longest time until then, in ms: a peer that is connected and does not answer is no use, and may get well.
+pub const RETRY_MS_MAX: u64 = 120_000;
+/// Neighbours asked when gossip admits that it lost something: one may lack the same.
+const NEIGHBOURS_ON_LOSS_COUNT: usize = 2;
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due<P> {
+    /// With whom.
+    pub peer: P,
+    /// About which room.
+    pub topic: Topic,
+    /// How to begin.
+    pub opening: Opening,
+}
+
+/// How a comparison of ours ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It came to its end.
+    Whole {
+        /// Whether something differed.
+        differed: bool,
+    },
+    /// It ended early.
+    Failed {
+        /// Whether it moved any message: then the next one goes on there.
+        moved: bool,
+    },
+    /// The peer compares with us just now, or there is no place for one more session.
+    Elsewhere,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Pair {
+    /// When to compare, in ms, and how.
+    due: Option<(u64, bool)>,
+    /// When it was last begun, in ms.
+    begun: Option<u64>,
+    under_way: bool,
+    failures: u8,
+}
+
+#[derive(Debug, Clone)]
+struct Room {
+    digest_at: u64,
+    interval: u64,
+    changed: bool,
+}
+
+/// When to compare with whom. `P` names a peer.
+#[derive(Debug, Clone)]
+pub struct Policy<P> {
+    pairs: BTreeMap<(Topic, P), Pair>,
+    rooms: BTreeMap<Topic, Room>,
+    pairs_max: usize,
+    seed: [u64; 2],
+    drawn: u64,
+}
+
+impl<P: Ord + Copy> Policy<P> {
+    /// Nobody is met. `pairs_max` bounds the pairs of peer and room; the seed spreads what would come at once.
+    pub const fn new(pairs_max: usize, seed: [u64; 2]) -> Self {
+        Self { pairs: BTreeMap::new(), rooms: BTreeMap::new(), pairs_max, seed, drawn: 0 }
+    }
+
+    /// A peer that is in this room was met, or a peer that is met entered it. False if there are as many pairs as there
+    /// may be: this one is not compared with by us.
+    pub fn met(&mut self, peer: P, topic: &Topic, now_ms: u64) -> bool {
+        let key = (topic.clone(), peer);
+        if !self.pairs.contains_key(&key) && self.pairs.len() >= self.pairs_max {
+            return false;
+        }
+        let due = now_ms + self.spread(MEET_MS_MAX);
+        let pair = self.pairs.entry(key).or_default();
+        (pair.due, pair.failures) = (Some((due, true)), 0);
+        let digest_at = now_ms + DIGEST_INTERVAL_MS;
+        let room = Room { digest_at, interval: DIGEST_INTERVAL_MS, changed: false };
+        self.rooms.entry(topic.clone()).or_insert(room);
+        true
+    }
+
+    /// A peer is gone.
+    pub fn parted(&mut self, peer: P) {
+        self.pairs.retain(|(_, of), _| *of != peer);
+        let pairs = &self.pairs;
+        self.rooms.retain(|topic, _| pairs.keys().any(|(of, _)| of == topic));
+    }
+
+    /// A room was left.
+    pub fn left(&mut self, topic: &Topic) {
+        self.pairs.retain(|(of, _), _| of != topic);
+        self.rooms.remove(topic);
+    }
+
+    /// Something was said in a room.
+    pub fn said(&mut self, topic: &Topic, now_ms: u64) {
+        if let Some(room) = self.rooms.get_mut(topic) {
+            room.changed = true;
+            room.interval = DIGEST_INTERVAL_MS;
+            room.digest_at = room.digest_at.min(now_ms + DIGEST_INTERVAL_MS);
+        }
+    }
+
+    /// Gossip could not send or keep something of this room: some neighbours are asked soon.
+    pub fn lost(&mut self, topic: &Topic, now_ms: u64) {
+        for peer in self.longest_ago(topic, NEIGHBOURS_ON_LOSS_COUNT) {
+            self.news(peer, topic, now_ms);
+        }
+    }
+
+    /// This peer brought messages by catch-up: the other neighbours may lack them too.
+    pub fn brought(&mut self, peer: P, topic: &Topic, now_ms: u64) {
+        let others = self.pairs.keys().filter(|(of, other)| of == topic && *other != peer);
+        for other in others.map(|(_, other)| *other).collect::<alloc::vec::Vec<_>>() {
+            self.news(other, topic, now_ms);
+        }
+        self.said(topic, now_ms);
+    }
+
+    /// A comparison of ours ended, or could not be begun.
+    pub fn ended(&mut self, peer: P, topic: &Topic, finish: Finish, now_ms: u64) {
+        let retry = now_ms + RETRY_MS_MIN + self.spread(1_000);
+        if let Some(pair) = self.pairs.get_mut(&(topic.clone(), peer)) {
+            pair.under_way = false;
+            match finish {
+                Finish::Whole { .. } => pair.failures = 0,
+                Finish::Elsewhere => pair.due = pair.due.or(Some((retry, false))),
+                Finish::Failed { moved } => {
+                    pair.failures = if moved { 0 } else { pair.failures.saturating_add(1) };
+                    let longer = RETRY_MS_MIN.saturating_mul((1 << pair.failures.min(16)) - 1).min(RETRY_MS_MAX);
+                    pair.due = Some((retry + longer, true));
+                }
+            }
+        }
+        if let Finish::Whole { differed } = finish {
+            self.agreed(topic, differed, now_ms);
+        }
+    }
+
+    /// A peer asked, and has the same as we: that is this while's comparison of the room.
+    pub fn same(&mut self, topic: &Topic, now_ms: u64) {
+        self.agreed(topic, false, now_ms);
+    }
+
+    /// What is to be begun now. It counts as begun: say [`Policy::ended`] also where it could not be.
+    pub fn poll(&mut self, now_ms: u64) -> Option<Due<P>> {
+        let digest = self.rooms.iter().find(|(_, room)| room.digest_at <= now_ms).map(|(topic, _)| topic.clone());
+        if let Some(topic) = digest {
+            if let Some(room) = self.rooms.get_mut(&topic) {
+                room.digest_at = now_ms + room.interval;
+            }
+            for peer in self.longest_ago(&topic, 1) {
+                if let Some(pair) = self.pairs.get_mut(&(topic.clone(), peer)) {
+                    pair.due.get_or_insert((now_ms, false));
+                }
+            }
+        }
+        let due = |pair: &Pair| pair.due.filter(|(at, _)| *at <= now_ms && !pair.under_way);
+        let ((topic, peer), pair) = self.pairs.iter_mut().find(|(_, pair)| due(pair).is_some())?;
+        let opening = if pair.due.take().is_some_and(|(_, newest)| newest) { Opening::Newest } else { Opening::Digest };
+        (pair.begun, pair.under_way) = (Some(now_ms), true);
+        Some(Due { peer: *peer, topic: topic.clone(), opening })
+    }
+
+    /// When [`Policy::poll`] has something next, in ms, if nothing else happens.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let pairs = self.pairs.values().filter(|pair| !pair.under_way).filter_map(|pair| pair.due);
+        pairs.map(|(at, _)| at).chain(self.rooms.values().map(|room| room.digest_at)).min()
+    }
+
+    fn agreed(&mut self, topic: &Topic, differed: bool, now_ms: u64) {
+        let spread = self.spread(1_000);
+        if let Some(room) = self.rooms.get_mut(topic) {
+            room.interval = match differed || core::mem::take(&mut room.changed) {
+                true => DIGEST_INTERVAL_MS,
+                false => (room.interval * 2).min(DIGEST_INTERVAL_MS_MAX),
+            };
+            room.digest_at = now_ms + room.interval + spread;
+        }
+    }
+
+    /// A comparison for news, a little later: often more than one thing happens at once.
+    fn news(&mut self, peer: P, topic: &Topic, now_ms: u64) {
+        let soon = now_ms + NEWS_MS_MIN + self.spread(NEWS_MS_MAX - NEWS_MS_MIN);
+        if let Some(pair) = self.pairs.get_mut(&(topic.clone(), peer)) {
+            let at = pair.begun.map_or(soon, |begun| soon.max(begun + NEWS_INTERVAL_MS));
+            // One that failed is tried when its time has come.
+            if pair.failures == 0 {
+                pair.due = Some(pair.due.map_or((at, true), |(before, _)| (before.min(at), true)));
+            }
+        }
+    }
+
+    /// The neighbours in a room that we began with longest ago, never first.
+    fn longest_ago(&self, topic: &Topic, count: usize) -> alloc::vec::Vec<P> {
+        let pairs = self.pairs.iter().filter(|((of, _), pair)| of == topic && !pair.under_way && pair.failures == 0);
+        let mut order: alloc::vec::Vec<_> = pairs.map(|((_, peer), pair)| (pair.begun, *peer)).collect();
+        order.sort_unstable();
+        order.truncate(count);
+        order.into_iter().map(|(_, peer)| peer).collect()
+    }
+
+    /// Some time below this, another each time.
+    fn spread(&mut self, below_ms: u64) -> u64 {
+        self.drawn = self.drawn.wrapping_add(1);
+        siphash(self.seed, &self.drawn.to_le_bytes()) % below_ms.max(1)
+    }
+}
