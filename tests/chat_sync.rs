@@ -4,8 +4,12 @@
 
 #[path = "chat_sync/compare.rs"]
 mod compare;
+#[path = "chat_sync/flood.rs"]
+mod flood;
 #[path = "chat_sync/goals.rs"]
 mod goals;
+#[path = "chat_sync/hostile.rs"]
+mod hostile;
 #[path = "chat_sync/network.rs"]
 mod network;
 #[path = "chat_sync/pair.rs"]

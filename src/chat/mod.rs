@@ -21,4 +21,6 @@ pub mod history;
 
 pub mod sync;
 
+pub mod index;
+
 pub mod core;

@@ -201,7 +201,7 @@ fn a_peer_that_lies_is_left_after_a_bounded_number_of_rounds() {
     };
     let wrong_differences: Hostile = |random, _, _| {
         frame(|mut writer| {
-            let tags = || (0..200).map(|n| Tag(n)).collect::<Vec<_>>().into_iter();
+            let tags = || (0..200).map(Tag).collect::<Vec<_>>().into_iter();
             writer.difference(None, tags(), tags()).unwrap();
             writer.finish(Some(print(random))).unwrap()
         })
@@ -218,7 +218,8 @@ fn a_peer_that_lies_is_left_after_a_bounded_number_of_rounds() {
         out
     };
     let refuses: Hostile = |_, _, _| vec![3, 1];
-    let peers: [(&str, Hostile, fn(&Result<(), SessionError>) -> bool); 10] = [
+    type Expected = fn(&Result<(), SessionError>) -> bool;
+    let peers: [(&str, Hostile, Expected); 10] = [
         ("prints for ever", endless_print, |end| *end == Err(SessionError::Endless)),
         ("parts for ever", endless_parts, |end| *end == Err(SessionError::Endless)),
         ("lists for ever", endless_lists, |end| *end == Err(SessionError::Endless)),

@@ -82,6 +82,8 @@ pub struct Node {
     pub begun: u64,
 }
 
+type UnderWay = (u64, u64, PeerId, PeerId, Frame, Vec<u8>);
+
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Frame {
     Request(u64),
@@ -102,7 +104,7 @@ pub struct Network {
     topic: Topic,
     numbers: u64,
     /// Frames under way: when they arrive, from whom, to whom.
-    under_way: BinaryHeap<Reverse<(u64, u64, PeerId, PeerId, Frame, Vec<u8>)>>,
+    under_way: BinaryHeap<Reverse<UnderWay>>,
 }
 
 impl Network {

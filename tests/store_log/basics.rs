@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use stonechat::store::disk::{Disk, RealDisk};
 use stonechat::store::log::queue::{AppendError, LogEvent};
 use stonechat::store::log::reader::{ReadError, Reader};
+use stonechat::store::log::ring::Position;
 use stonechat::store::log::{self, Settings};
 use stonechat::store::writer::{Write, Writer};
 
@@ -145,6 +146,44 @@ fn the_ring_comes_round_and_says_what_left() {
     })
     .unwrap();
     assert_eq!(next, 401);
+}
+
+#[test]
+fn what_is_wanted_of_a_segment_that_leaves_can_be_kept() {
+    let (disk, dir) = (SimDisk::default(), Path::new("/log"));
+    let settings = Settings { segment_bytes: 8_192, segments: 4, sync_ms: 0, ..Settings::new([1, 2]) };
+    let (log, _) = log::open(disk.clone(), dir, &settings, |_| {}).unwrap();
+    let (mut queue, mut engine) = log.into_parts();
+    let mut reader = Reader::new(disk.clone(), dir);
+    // Ten records are wanted, and a flood of others comes by.
+    let mut wanted: Vec<(u64, Position)> = Vec::new();
+    let (mut told, mut copied) = (Vec::new(), 0);
+    for n in 0..2_000_u64 {
+        let appended = queue.append(&body_of(n)).unwrap();
+        if n < 10 {
+            wanted.push((n, appended.position));
+        }
+        engine.accept(queue.take().0);
+        engine.turn(false, 0);
+        queue.note(engine.progress(), engine.held());
+        while let Poll::Ready(event) = queue.poll(&mut Context::from_waker(Waker::noop())) {
+            let LogEvent::Leaves(segment) = event else { continue };
+            told.push(segment);
+            for (n, place) in wanted.iter_mut().filter(|(_, place)| place.segment == segment) {
+                let (_, body) = reader.read(*place).unwrap();
+                assert!(is_body_of(*n, body));
+                *place = queue.append(body).unwrap().position;
+                copied += 1;
+            }
+        }
+    }
+    assert!(told.len() > 40 && told.is_sorted_by(|a, b| a + 1 == *b), "each is told once: {told:?}");
+    assert!(copied > 100, "{copied}");
+    engine.accept(queue.take().0);
+    engine.turn(false, 0);
+    for (n, place) in wanted {
+        assert!(is_body_of(n, reader.read(place).unwrap().1));
+    }
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct Progress {
     pub stored: u64,
     /// All records below this number have left the ring.
     pub oldest: u64,
+    /// The segment that is given up when the newest one is full: what is wanted of it has to be appended anew till then.
+    pub leaves: Option<u32>,
     /// Bytes handed to the file system.
     pub bytes: u64,
     /// Writes.
@@ -83,7 +85,8 @@ impl<D: Disk> Engine<D> {
     pub fn new(ring: Ring<D>, end: Option<(u32, u32)>, last: u64, stored: u64) -> Self {
         let oldest = ring.oldest().unwrap_or(last + 1);
         let sync_ms = ring.settings.sync_ms.into();
-        let progress = Progress { written: last, stored, oldest, ..Progress::default() };
+        let leaves = ring.next_to_leave();
+        let progress = Progress { written: last, stored, oldest, leaves, ..Progress::default() };
         let (unstored, group) = (VecDeque::new(), Vec::new());
         Self { ring, unstored, written: 0, end, sync_ms, unstored_since: None, retry_at: None, progress, group }
     }
@@ -153,6 +156,7 @@ impl<D: Disk> Engine<D> {
                 self.ring.begin(segment, number).map_err(|error| ("begin a segment of", error))?;
                 self.end = Some((segment, next_offset(&self.unstored, self.written)));
                 self.progress.oldest = self.ring.oldest().unwrap_or(number);
+                self.progress.leaves = self.ring.next_to_leave();
             }
             self.write_group(segment)?;
             self.unstored_since.get_or_insert(now);

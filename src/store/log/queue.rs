@@ -71,6 +71,8 @@ pub enum LogEvent {
     Written(u64),
     /// All up to this number survive a power cut.
     Stored(u64),
+    /// The ring comes round to this segment when the newest one is full: what is wanted of it is to be appended anew.
+    Leaves(u32),
     /// All below this number are gone: the ring came round to them.
     Left(u64),
     /// The disk does not take them; they wait.
@@ -115,7 +117,8 @@ impl Queue {
             bytes: Meter::new(settings.queue_bytes),
             urgent: false,
             progress: progress.clone(),
-            told: progress.clone(),
+            // What leaves next is told at the start too.
+            told: Progress { leaves: None, ..progress.clone() },
             reader: None,
         }
     }
@@ -172,6 +175,12 @@ impl Queue {
         if now.oldest > told.oldest {
             told.oldest = now.oldest;
             return Poll::Ready(LogEvent::Left(now.oldest));
+        }
+        if now.leaves != told.leaves {
+            told.leaves = now.leaves;
+            if let Some(segment) = now.leaves {
+                return Poll::Ready(LogEvent::Leaves(segment));
+            }
         }
         if now.written > told.written {
             told.written = now.written;

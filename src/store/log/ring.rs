@@ -70,9 +70,10 @@ impl<D: Disk> Ring<D> {
         self.segments.front().map(|segment| segment.head.first)
     }
 
-    /// The newest segment's number.
-    pub fn newest(&self) -> Option<u32> {
-        self.segments.back().map(|segment| segment.head.segment)
+    /// The segment that is given up when the newest one is full; `None` while there is space for another.
+    pub fn next_to_leave(&self) -> Option<u32> {
+        let full = self.segments.len() >= self.settings.segments as usize;
+        self.segments.front().filter(|_| full).map(|oldest| oldest.head.segment)
     }
 
     /// The newest segment's file and head, opened if it was not. It must be there.
