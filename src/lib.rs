@@ -9,7 +9,7 @@
 //! | 5 | `app` | arguments, interactive chat, daemon and control socket |
 //! | 4 | `node` | the peer: swarm, rooms and disk in one loop; discovery, lifecycle, every libp2p limit |
 //! | 3 | `net` | smol under libp2p: executor, tcp, yamux, dns, mdns |
-//! | 3 | `store` | identity and remembered peers on an SD card |
+//! | 3 | `store` | identity, remembered peers and the log of messages on an SD card |
 //! | 2 | `chat` | the sans-io core of a room |
 //! | 2 | `gossip` | gossipsub as a state machine: who is in a room, and how what is said there reaches everybody |
 //! | 2 | `compat` | the rooms of other programs: what they are called, what travels in them |

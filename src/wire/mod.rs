@@ -55,6 +55,12 @@
 //! The time of a message: a stamp at or after the day the reading program was built is a wall time (milliseconds
 //! since 1970-01-01 UTC); a smaller one comes from a peer that did not know the time and only gives the order.
 //!
+//! ## Catch-up
+//!
+//! How two peers find out which messages of a room one of them lacks stands in [`sync`].
+//!
+//! ## What breaks the rules
+//!
 //! A receiver penalises the sender of a frame that breaks these rules. It does not penalise, and does not
 //! forward, a frame of another version. A new kind of body is a new version, used for that kind only: peers of
 //! this version go on reading the rest.

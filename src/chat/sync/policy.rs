@@ -233,3 +233,79 @@ impl<P: Ord + Copy> Policy<P> {
         siphash(self.seed, &self.drawn.to_le_bytes()) % below_ms.max(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::room::RoomName;
+    use alloc::vec::Vec;
+
+    fn room(name: &str) -> Topic {
+        RoomName::new(name).unwrap().topic()
+    }
+
+    /// All that is due until then, with when it was.
+    fn due(policy: &mut Policy<u8>, until_ms: u64) -> Vec<(u64, Due<u8>)> {
+        let mut all = Vec::new();
+        while let Some(at) = policy.poll_timeout().filter(|at| *at <= until_ms) {
+            match policy.poll(at) {
+                Some(due) => all.push((at, due)),
+                None => assert!(policy.poll_timeout().is_none_or(|next| next > at), "it does not stand still"),
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_meeting_is_soon_and_pairs_are_bounded() {
+        let (mut policy, lobby) = (Policy::new(3, [1, 2]), room("lobby"));
+        assert!((1..=3).all(|peer| policy.met(peer, &lobby, 0)) && !policy.met(4, &lobby, 0));
+        let all = due(&mut policy, MEET_MS_MAX);
+        assert!(all.len() == 3 && all.iter().all(|(_, due)| due.opening == Opening::Newest && due.topic == lobby));
+        assert!(policy.met(2, &lobby, 600), "one that is known is met again");
+        assert!(due(&mut policy, 2_000).is_empty(), "one is under way");
+        policy.ended(2, &lobby, Finish::Whole { differed: true }, 2_000);
+        assert_eq!(due(&mut policy, 2_000).len(), 1);
+        policy.parted(1);
+        assert!(policy.met(4, &lobby, 0), "there is a place again");
+        policy.left(&lobby);
+        assert_eq!(policy.poll_timeout(), None);
+    }
+
+    #[test]
+    fn one_that_fails_is_tried_ever_later_and_one_that_moved_something_soon() {
+        let (mut policy, lobby) = (Policy::new(3, [1, 2]), room("lobby"));
+        policy.met(1, &lobby, 0);
+        let (mut now, mut waits) = (0, Vec::new());
+        for _ in 0..8 {
+            let (at, _) = due(&mut policy, now + 2 * RETRY_MS_MAX).remove(0);
+            waits.push((at - now) / 1_000);
+            now = at;
+            policy.ended(1, &lobby, Finish::Failed { moved: false }, now);
+        }
+        assert!(waits.is_sorted() && (10..=11).contains(&waits[1]) && *waits.last().unwrap() >= 120, "{waits:?}");
+        let (at, _) = due(&mut policy, now + 2 * RETRY_MS_MAX).remove(0);
+        policy.ended(1, &lobby, Finish::Failed { moved: true }, at);
+        assert!(policy.poll_timeout().unwrap() <= at + RETRY_MS_MIN + 1_000);
+    }
+
+    #[test]
+    fn losses_ask_two_neighbours_and_what_came_in_all_others() {
+        let (mut policy, lobby, attic) = (Policy::new(30, [1, 2]), room("lobby"), room("attic"));
+        for peer in 1..=6 {
+            policy.met(peer, &lobby, 0);
+            policy.met(peer, &attic, 0);
+        }
+        let mut begun = due(&mut policy, 1_000);
+        begun.iter().for_each(|(_, due)| policy.ended(due.peer, &due.topic, Finish::Whole { differed: false }, 1_000));
+        assert_eq!(begun.len(), 12);
+        policy.lost(&lobby, 10_000);
+        policy.lost(&lobby, 10_001);
+        begun = due(&mut policy, 12_000);
+        assert!(begun.len() == 2 && begun.iter().all(|(_, due)| due.topic == lobby), "{begun:?}");
+        policy.brought(3, &attic, 20_000);
+        begun = due(&mut policy, 22_000);
+        let peers: Vec<_> = begun.iter().map(|(_, due)| due.peer).collect();
+        assert!(peers.len() == 5 && !peers.contains(&3) && begun.iter().all(|(_, due)| due.topic == attic));
+    }
+}

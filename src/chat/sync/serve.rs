@@ -16,6 +16,8 @@ pub struct Served {
     pub bytes: Vec<u8>,
     /// Messages in it.
     pub messages: u64,
+    /// Items that were looked at for it.
+    pub looked_at: u64,
     /// Whether it says that both sides have the same.
     pub same: bool,
 }
@@ -44,7 +46,7 @@ pub fn compare<L: Library>(library: &L, request: &Request<'_>) -> Option<Served>
     let (used, same) = session::answer(items, request, &mut bytes).ok()?;
     bytes.truncate(used);
     bytes.shrink_to_fit();
-    Some(Served { bytes, messages: 0, same })
+    Some(Served { bytes, messages: 0, looked_at: items.count() as u64, same })
 }
 
 /// Hands out what was asked for, at most so many messages and bytes of them: as many as fit, in the order asked for.
@@ -57,7 +59,7 @@ pub fn fetch<L: Library>(
     bytes_max: u64,
 ) -> Result<Served, NoRoom> {
     let Some(items) = library.items(question.topic) else { return Ok(refuse(Refusal::UnknownRoom)) };
-    let wanted = find(items, question, span, tags);
+    let (wanted, looked_at) = find(items, question, span, tags);
     let mut bytes = alloc::vec![0; question.limit];
     // The number of answers stands in front of them: its place is kept for the largest one.
     let begun = Response::begin_messages(&mut bytes, u16::MAX)?;
@@ -84,11 +86,12 @@ pub fn fetch<L: Library>(
     let mut frame = Vec::with_capacity(length + used - begun);
     frame.extend_from_slice(head.get(..length).unwrap_or_default());
     frame.extend_from_slice(bytes.get(begun..used).unwrap_or_default());
-    Ok(Served { bytes: frame, messages, same: false })
+    Ok(Served { bytes: frame, messages, looked_at, same: false })
 }
 
-/// The items that have these tags, in their order. The index is gone through once, within the span.
-fn find<I: Items + ?Sized>(items: &I, question: &Question<'_>, span: Span, tags: Tags<'_>) -> Vec<Option<Item>> {
+/// The items that have these tags, in their order, and how many were looked at: the index is gone through once, within the
+/// span.
+fn find<I: Items + ?Sized>(items: &I, question: &Question<'_>, span: Span, tags: Tags<'_>) -> (Vec<Option<Item>>, u64) {
     let view = View::new(items, 0, question.key);
     let from = span.upper.map_or(0, |upper| view.place(&upper));
     let to = span.lower.map_or(view.count(), |lower| view.place(&lower)).max(from);
@@ -103,5 +106,5 @@ fn find<I: Items + ?Sized>(items: &I, question: &Question<'_>, span: Span, tags:
             *place = view.item(at).filter(|_| view.holds(at));
         }
     }
-    found
+    (found, (to - from) as u64)
 }

@@ -26,10 +26,14 @@ pub const ASKED_MS: u64 = 3_000;
 /// How long a peer that misbehaved is not listened to, in ms. Guess: a mistake is not for ever, an attack gets tired.
 pub const BARRED_MS: u64 = 600_000;
 
+/// Items that a question may look at for the price of one: to hash them takes a Pi Zero a millisecond. One that goes through
+/// ten thousand counts as ten.
+pub const ITEMS_PER_QUESTION: u64 = 1_024;
+
 /// What one peer may have of us, and we of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
-    /// Questions that we answer. One goes through a room's index once.
+    /// Questions that we answer; more for one that looks at more than [`ITEMS_PER_QUESTION`] items.
     pub questions: Allowance,
     /// Messages that we send.
     pub sent_messages: Allowance,

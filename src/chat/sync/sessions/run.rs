@@ -1,9 +1,9 @@
 //! What the sessions do with what happens.
 
 use super::{
-    ANSWER_TIMEOUT_MS, ASKED_MS, BARRED_MS, BeginError, Box, EndReason, Exchange, Input, Library, Messages, Opening,
-    Output, Peer, Refusal, Request, Running, SESSION_MS_MAX, Served, Session, SessionKey, Sessions, Step, Topic, Vec,
-    serve,
+    ANSWER_TIMEOUT_MS, ASKED_MS, BARRED_MS, BeginError, Box, EndReason, Exchange, ITEMS_PER_QUESTION, Input, Library,
+    Messages, Opening, Output, Peer, Refusal, Request, Running, SESSION_MS_MAX, Served, Session, SessionKey, Sessions,
+    Step, Topic, Vec, serve,
 };
 
 impl<P: Ord + Copy> Sessions<P> {
@@ -204,7 +204,8 @@ impl<P: Ord + Copy> Sessions<P> {
             },
         };
         match served {
-            Some(Served { bytes, .. }) => {
+            Some(Served { bytes, looked_at, .. }) => {
+                self.known(peer, now_ms).questions.charge(looked_at / ITEMS_PER_QUESTION, now_ms);
                 let busy = bytes == serve::refuse(Refusal::Busy).bytes;
                 if busy {
                     self.counts.busy.tick()
