@@ -14,7 +14,7 @@ use std::fmt::Write;
 use stonechat::wire::bounds::SYNC_FRAME_BYTES_MAX;
 use stonechat::wire::sync::error::{DecodeError, NoRoom};
 use stonechat::wire::sync::frame::{Refusal, Request, Response, Span, put_message};
-use stonechat::wire::sync::item::{Item, SessionKey, Tags};
+use stonechat::wire::sync::item::{Item, SessionKey, Tag, Tags};
 use stonechat::wire::sync::range::{Body, Ranges, RangesWriter};
 
 fn bound(bound: Option<Item>) -> String {
@@ -26,7 +26,8 @@ fn bound(bound: Option<Item>) -> String {
 }
 
 fn tags(tags: Tags<'_>) -> String {
-    tags.iter().map(|tag| format!(" {:x}", tag.0)).collect()
+    let number = |tag: Tag| tag.to_bytes().iter().rev().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    tags.iter().map(|tag| format!(" {:x}", number(tag))).collect()
 }
 
 fn ranges(ranges: Ranges<'_>) -> String {

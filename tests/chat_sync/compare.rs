@@ -59,6 +59,22 @@ fn both_sides_learn_exactly_what_they_lack() {
 }
 
 #[test]
+fn the_longest_list_meets_as_many_others_in_the_smallest_frame() {
+    // One side has far more, so it lists, and the other has something of its own between all of that.
+    for (many, few) in [(3_000, 1), (3_000, 700), (3_000, 1_400), (600, 299), (20_000, 9_000)] {
+        let mut random = Random::new(many as u64 + few as u64);
+        let (ours, theirs) = (Set::new(week(many, &mut random)), Set::new(week(few, &mut random)));
+        for (ours, theirs) in [(&ours, &theirs), (&theirs, &ours)] {
+            for limit in [4_096, 16_384] {
+                let outcome = compare(ours, theirs, limit, Opening::Newest, 1);
+                assert_eq!((outcome.need, outcome.have), truth(ours, theirs));
+                assert!(outcome.rounds <= 10 + (many + few) / 100, "{} rounds for {many} and {few}", outcome.rounds);
+            }
+        }
+    }
+}
+
+#[test]
 fn negentropy_finds_the_same() {
     for_seeds(60, |seed| {
         let mut random = Random::new(seed ^ 0xa5a5);
@@ -106,7 +122,7 @@ fn the_newest_come_first() {
     let half = order.len() / 2;
     let newest: BTreeSet<_> = all.items.iter().filter(|item| !some.items.contains(item)).take(half).collect();
     let soon = order[..half].iter().filter(|item| newest.contains(item)).count();
-    assert!(soon * 10 > half * 9, "{soon} of the newest {half} are in the first half");
+    assert!(soon * 10 > half * 8, "{soon} of the newest {half} are in the first half");
 }
 
 #[test]
@@ -194,14 +210,15 @@ fn a_peer_that_lies_is_left_after_a_bounded_number_of_rounds() {
     };
     let endless_lists: Hostile = |random, set, _| {
         frame(|mut writer| {
-            let tags: Vec<_> = (0..400).map(|_| Tag(random.next())).collect();
+            let tags: Vec<_> =
+                (0..400).map(|_| Tag::from_bytes(*random.next().to_le_bytes().first_chunk().unwrap())).collect();
             writer.list(Some(set.items[0]), tags.into_iter()).unwrap();
             writer.finish(Some(print(random))).unwrap()
         })
     };
     let wrong_differences: Hostile = |random, _, _| {
         frame(|mut writer| {
-            let tags = || (0..200).map(Tag).collect::<Vec<_>>().into_iter();
+            let tags = || (0..200_u8).map(|n| Tag::from_bytes([n; 6])).collect::<Vec<_>>().into_iter();
             writer.difference(None, tags(), tags()).unwrap();
             writer.finish(Some(print(random))).unwrap()
         })

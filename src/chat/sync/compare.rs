@@ -7,6 +7,7 @@
 
 use super::page::Page;
 use super::view::{Items, View};
+use crate::wire::bounds::{SYNC_FRAME_BYTES_MIN, SYNC_TAG_BYTES, SYNC_TAGS_MAX};
 use crate::wire::sync::error::NoRoom;
 use crate::wire::sync::frame::Span;
 use crate::wire::sync::item::{Item, Print, Tag, Tags};
@@ -14,7 +15,7 @@ use crate::wire::sync::range::{Body, Ranges, RangesWriter};
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Messages that are listed rather than split, at most: a list costs 8 bytes each, a further print some 13. Measured: see
+/// Messages that are listed rather than split, at most: a list costs 6 bytes each, a further print some 13. Measured: see
 /// `benches/sync`.
 const LIST_COUNT_MAX: usize = 24;
 /// Parts that a range is split into, at most. Measured likewise.
@@ -241,7 +242,7 @@ fn list<I: Items + ?Sized>(
     end: Option<Item>,
     writer: &mut RangesWriter<'_>,
 ) -> Result<(), Stop> {
-    let fits = writer.tags_max();
+    let fits = writer.tags_max().min(SYNC_TAGS_MAX);
     let (to, bound) = if places.len() <= fits {
         (places.end, end)
     } else {
@@ -264,7 +265,9 @@ fn difference<I: Items + ?Sized>(
     theirs: Tags<'_>,
     writer: &mut RangesWriter<'_>,
 ) -> Result<(), Stop> {
-    let fits = writer.tags_max().checked_sub(theirs.len()).ok_or(Stop(places.start))?;
+    // The longest list leaves room for some more in the smallest frame, so that the next frame gets on.
+    const { assert!((SYNC_FRAME_BYTES_MIN - 512) / SYNC_TAG_BYTES > SYNC_TAGS_MAX) };
+    let fits = writer.tags_max().checked_sub(theirs.len()).ok_or(Stop(places.start))?.min(SYNC_TAGS_MAX);
     let mut met = Met::new(theirs);
     let (mut extra, mut to) = (Vec::new(), places.end);
     for (at, tag) in places.clone().zip(view.tags(places.clone())) {

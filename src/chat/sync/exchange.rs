@@ -185,7 +185,7 @@ impl Exchange {
         }
         self.page.need.drain(..answered.min(self.page.need.len()));
         // What does not fit has to be asked for again; what is asked for too little costs rounds.
-        self.ask = if answered == asked { asked.saturating_mul(2) } else { answered + answered / 8 + 1 };
+        self.ask = if answered == asked { asked + asked / 4 + 1 } else { answered + answered / 16 + 1 };
         self.broken += answered - messages.len();
         if self.broken > PROMISES_BROKEN_MAX {
             return Err(EndReason::BrokenPromises);

@@ -78,6 +78,7 @@ impl<'a, I: Items + ?Sized> View<'a, I> {
 
     /// The print of some items.
     pub fn print(&self, places: Range<usize>) -> Print {
-        self.tags(places).fold(Print::default(), Print::with)
+        let items = places.filter_map(|at| self.item(at));
+        items.fold(Print::default(), |print, item| print.with(self.key.hash(&item)))
     }
 }

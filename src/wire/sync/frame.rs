@@ -222,7 +222,7 @@ impl<'a> Request<'a> {
         used = put_span_bound(out, used, span.lower, span.upper.map_or(STAMP_MAX, |upper| upper.stamp))?;
         used = put(out, used, &u32::try_from(tags.len() * SYNC_TAG_BYTES).map_err(|_| NoRoom)?)?;
         for tag in tags {
-            used = put(out, used, &tag.0.to_le_bytes())?;
+            used = put(out, used, &tag.to_bytes())?;
         }
         Ok(used)
     }

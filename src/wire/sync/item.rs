@@ -49,31 +49,54 @@ impl PartialOrd for Item {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionKey(pub [u64; 2]);
 
-/// A message's tag: without the key nobody can tell which messages have the same, or the same sum. With 64 bits two of a
-/// million messages share one in one of 37 million sessions, and the next session has another key.
+/// A message's tag: without the key nobody can tell which messages have the same. 48 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(pub u64);
+pub struct Tag(u64);
 
-impl SessionKey {
-    /// A message's tag.
-    pub fn tag(&self, item: &Item) -> Tag {
-        Tag(siphash(self.0, &item.hash))
+impl Tag {
+    /// The tag that these bytes are.
+    pub fn from_bytes(bytes: [u8; SYNC_TAG_BYTES]) -> Self {
+        let mut whole = [0; 8];
+        for (to, from) in whole.iter_mut().zip(bytes) {
+            *to = from;
+        }
+        Self(u64::from_le_bytes(whole))
+    }
+
+    /// Its bytes.
+    pub fn to_bytes(self) -> [u8; SYNC_TAG_BYTES] {
+        let [bytes @ .., _, _] = self.0.to_le_bytes();
+        bytes
     }
 }
 
-/// A print of some messages.
+impl SessionKey {
+    /// A message's keyed hash.
+    pub fn hash(&self, item: &Item) -> u64 {
+        siphash(self.0, &item.hash)
+    }
+
+    /// A message's tag: the lower 48 bits of its keyed hash.
+    pub fn tag(&self, item: &Item) -> Tag {
+        let [bytes @ .., _, _] = self.hash(item).to_le_bytes();
+        Tag::from_bytes(bytes)
+    }
+}
+
+/// A print of some messages: without the key nobody can tell which messages have the same. What differs has the same in one
+/// of 2^64 cases.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Print {
     /// How many they are.
     pub count: u32,
-    /// The sum of their tags.
+    /// The sum of their keyed hashes.
     pub sum: u64,
 }
 
 impl Print {
-    /// The print of these and one more.
-    pub const fn with(self, tag: Tag) -> Self {
-        Self { count: self.count.saturating_add(1), sum: self.sum.wrapping_add(tag.0) }
+    /// The print of these and one more, with this keyed hash.
+    pub const fn with(self, hash: u64) -> Self {
+        Self { count: self.count.saturating_add(1), sum: self.sum.wrapping_add(hash) }
     }
 }
 
@@ -94,7 +117,7 @@ impl Tags<'_> {
 
     /// Each.
     pub fn iter(&self) -> impl Iterator<Item = Tag> {
-        self.0.iter().map(|bytes| Tag(u64::from_le_bytes(*bytes)))
+        self.0.iter().map(|bytes| Tag::from_bytes(*bytes))
     }
 }
 
@@ -123,11 +146,13 @@ mod tests {
     fn a_print_does_not_depend_on_the_order_and_does_on_the_key() {
         let (a, b) = (item(1, 1, 1), item(2, 2, 2));
         let print = |key: SessionKey, items: [Item; 2]| {
-            items.iter().fold(Print::default(), |print, item| print.with(key.tag(item)))
+            items.iter().fold(Print::default(), |print, item| print.with(key.hash(item)))
         };
         let (one, two) = (SessionKey([1, 2]), SessionKey([1, 3]));
         assert_eq!(print(one, [a, b]), print(one, [b, a]));
         assert_ne!(print(one, [a, b]), print(two, [a, b]));
         assert_eq!(print(one, [a, b]).count, 2);
+        assert_eq!(Tag::from_bytes(one.tag(&a).to_bytes()), one.tag(&a));
+        assert_eq!(one.tag(&a).to_bytes(), one.hash(&a).to_le_bytes()[..6]);
     }
 }

@@ -7,8 +7,13 @@
 //! stamp, among equal stamps by rising hash.
 //!
 //! Whoever asks draws a key of 16 random bytes for the session and sends it with every request; whoever answers keeps
-//! nothing. A message's *tag* is SipHash-2-4 of its hash under that key (the first 8 bytes of the key are k0, both
-//! little-endian); a *print* of some messages is their number and the sum of their tags modulo 2^64.
+//! nothing. A message's *keyed hash* is SipHash-2-4 of its hash under that key (the first 8 bytes of the key are k0, both
+//! little-endian); its *tag* is the lower 48 bits of that, as 6 bytes, little-endian; a *print* of some messages is their
+//! number and the sum of their keyed hashes modulo 2^64.
+//!
+//! So whoever chooses messages cannot make two sets look the same, nor one message hide another: they do not know the key.
+//! Whoever takes part in a session knows it, and can deceive its other side in that session, as it can by a plain lie.
+//! By chance a difference is missed in one of some 500 million sessions, and found in the next one.
 //!
 //! Numbers are varints as everywhere; a *string* is a length and so many bytes. A frame has at most 16,384 bytes.
 //!

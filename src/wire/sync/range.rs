@@ -13,7 +13,7 @@ const LIST: u8 = 2;
 const DIFFERENCE: u8 = 3;
 
 /// Bytes of a print of all the rest: kind, number, sum. Kept free in every frame, so that it can always be ended.
-pub const REST_BYTES_MAX: usize = 1 + 5 + SYNC_TAG_BYTES;
+pub const REST_BYTES_MAX: usize = 1 + 5 + 8;
 /// Bytes of the kind and the bound of a range: kind, distance, hash and its length.
 pub const HEAD_BYTES_MAX: usize = 1 + 6 + 1 + SYNC_HASH_BYTES;
 
@@ -109,7 +109,7 @@ impl<'a> Ranges<'a> {
         let (body, after) = match kind & !LAST {
             SAME => (Body::Same, rest),
             PRINT => {
-                let ((count, sum), after) = postcard::take_from_bytes::<(u32, [u8; SYNC_TAG_BYTES])>(rest)?;
+                let ((count, sum), after) = postcard::take_from_bytes::<(u32, [u8; 8])>(rest)?;
                 (Body::Print(Print { count, sum: u64::from_le_bytes(sum) }), after)
             }
             LIST => {
@@ -159,10 +159,10 @@ impl<'b> RangesWriter<'b> {
         self.frame.len().saturating_sub(self.used + REST_BYTES_MAX + skipped)
     }
 
-    /// Tags that a list fits in here, or a difference with so many on both sides together.
+    /// Tags that there is room for in a further range, in one list of it or in two together.
     pub fn tags_max(&self) -> usize {
         // Each of two lengths takes up to three bytes.
-        (self.room().saturating_sub(HEAD_BYTES_MAX + 6) / SYNC_TAG_BYTES).min(SYNC_TAGS_MAX)
+        self.room().saturating_sub(HEAD_BYTES_MAX + 6) / SYNC_TAG_BYTES
     }
 
     /// Nothing is to be said up to this bound, which is below the one before; `None` ends the frame, here and below.
@@ -244,7 +244,7 @@ impl<'b> RangesWriter<'b> {
         let length = u32::try_from(tags.len() * SYNC_TAG_BYTES).map_err(|_| NoRoom)?;
         self.put(&length)?;
         for tag in tags {
-            self.put(&tag.0.to_le_bytes())?;
+            self.put(&tag.to_bytes())?;
         }
         Ok(())
     }
