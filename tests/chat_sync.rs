@@ -1,6 +1,7 @@
 //! Catch-up: comparing two histories until both sides know what each lacks, and bearing with peers that lie.
 //!
-//! A failure names its seed: `STONECHAT_SEED=… cargo test --test chat_sync` runs that one alone.
+//! A failure names its seed: `STONECHAT_SEED=… cargo test --test chat_sync` runs that one alone; `STONECHAT_SEEDS=20`
+//! tries twenty times as many.
 
 #[path = "chat_sync/compare.rs"]
 mod compare;
@@ -22,8 +23,9 @@ mod sessions;
 
 /// Runs something for each seed; a panic inside is told apart by its seed.
 fn for_seeds(count: u64, run: impl Fn(u64) + std::panic::RefUnwindSafe) {
-    let only = std::env::var("STONECHAT_SEED").ok().map(|seed| seed.parse().expect("a number"));
-    for seed in only.map_or(0..count, |seed| seed..seed + 1) {
+    let variable = |name| std::env::var(name).ok().map(|number| number.parse::<u64>().expect("a number"));
+    let count = count * variable("STONECHAT_SEEDS").unwrap_or(1);
+    for seed in variable("STONECHAT_SEED").map_or(0..count, |seed| seed..seed + 1) {
         if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
             eprintln!("failed with STONECHAT_SEED={seed}");
             std::panic::resume_unwind(panic);

@@ -191,12 +191,13 @@ fn take<I: Items + ?Sized>(
     let mut told = Ok(());
     for (at, tag) in places.clone().zip(view.tags(places)) {
         only.meet(tag);
-        if of_mine.meet(tag) != theirs.lists && view.holds(at) {
-            if !page.fits(0, 1) {
+        // Beyond a full page only what they have is looked at, so that nothing is asked for that is here.
+        if of_mine.meet(tag) != theirs.lists && view.holds(at) && told.is_ok() {
+            if page.fits(0, 1) {
+                page.have.extend(view.item(at));
+            } else {
                 told = Err(Stop(at));
-                break;
             }
-            page.have.extend(view.item(at));
         }
     }
     for tag in theirs.only.iter().filter(|tag| !only.was_met(*tag)) {
