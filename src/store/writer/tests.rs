@@ -95,3 +95,51 @@ fn the_thread_has_its_name() {
     assert_eq!(writer.thread.as_ref().unwrap().thread().name(), Some(THREAD_NAME));
     assert!(THREAD_NAME.len() <= 15);
 }
+
+/// Waits for what the log tells, and asks again and again: there is nobody to be woken.
+fn wait_for(writer: &Writer, what: &LogEvent) {
+    let start = Instant::now();
+    loop {
+        match writer.poll_log(&mut Context::from_waker(std::task::Waker::noop())) {
+            Poll::Ready(event) if event == *what => return,
+            Poll::Ready(_) => {}
+            Poll::Pending => std::thread::sleep(Duration::from_millis(1)),
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{what:?} does not come: {:?}", writer.log_meter());
+    }
+}
+
+#[test]
+fn a_file_that_fails_does_not_hold_up_the_log_nor_the_log_a_file() {
+    use crate::store::log;
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("log");
+    // In the way of the log's directory.
+    fs::write(&place, "").unwrap();
+    let settings = log::Settings { sync_ms: 0, ..log::Settings::new([1, 2]) };
+    assert!(log::open(RealDisk, &place, &settings, |_| {}).is_err(), "what is no directory cannot be read");
+    fs::remove_file(&place).unwrap();
+    let (log, _) = log::open(RealDisk, &place, &settings, |_| {}).unwrap();
+    fs::write(&place, "").unwrap();
+    let writer = Writer::start_with_log(4, log).unwrap();
+    // Both fail.
+    writer.write(write(dir.path().join("gone/file"), "x")).unwrap();
+    assert_eq!(writer.append(b"one").unwrap().number, 1);
+    let start = Instant::now();
+    while writer.error().is_none() || writer.log_meter().unwrap().progress.trouble.is_none() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?} {:?}", writer.meter(), writer.log_meter());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Another file is written all the same, and the log once its place is free, while the first file fails on.
+    writer.write(write(dir.path().join("file"), "x")).unwrap();
+    while !dir.path().join("file").exists() {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    fs::remove_file(&place).unwrap();
+    wait_for(&writer, &LogEvent::Stored(1));
+    wait_for(&writer, &LogEvent::Resumed);
+    assert!(!dir.path().join("gone/file").exists());
+    let meter = writer.close();
+    assert!(meter.failed >= 1 && meter.written == 1, "{meter:?}");
+}
