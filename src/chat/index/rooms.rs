@@ -147,8 +147,8 @@ impl Index {
         for room in self.rooms.values_mut() {
             let mut taken = Vec::new();
             room.evict_where(|entry| gone(entry.place()), &mut |left| taken.push(left.item));
-            taken.sort_unstable();
-            room.trim_front(|item| taken.binary_search(item).is_ok());
+            // Taken oldest first, as they stand.
+            room.trim_front(|item| taken.binary_search_by(|other| item.cmp(other)).is_ok());
             count += taken.len();
         }
         self.count();

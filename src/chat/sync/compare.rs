@@ -6,6 +6,7 @@
 //! covered by one print of all the rest, so that a frame always speaks of everything and the next one goes on there.
 
 use super::page::Page;
+use super::sorted::Sorted;
 use super::view::{Items, View};
 use crate::wire::bounds::{SYNC_FRAME_BYTES_MIN, SYNC_TAG_BYTES, SYNC_TAGS_MAX};
 use crate::wire::sync::error::NoRoom;
@@ -152,25 +153,25 @@ struct Theirs<'a> {
     only: Tags<'a>,
 }
 
-/// Tags in their order, each with whether it was met.
-struct Met(Vec<(Tag, bool)>);
+/// Tags of which some are met.
+struct Met {
+    sorted: Sorted,
+    met: Vec<bool>,
+}
 
 impl Met {
     fn new(tags: Tags<'_>) -> Self {
-        let mut met: Vec<_> = tags.iter().map(|tag| (tag, false)).collect();
-        met.sort_unstable();
-        Self(met)
+        Self { sorted: Sorted::new(tags), met: alloc::vec![false; tags.len()] }
     }
 
     /// Takes note of a tag; whether it is one of these.
     fn meet(&mut self, tag: Tag) -> bool {
-        let found = self.0.binary_search_by_key(&tag, |(tag, _)| *tag).ok().and_then(|at| self.0.get_mut(at));
-        found.map(|(_, met)| *met = true).is_some()
+        let place = self.sorted.find(tag).and_then(|at| self.met.get_mut(at));
+        place.map(|met| *met = true).is_some()
     }
 
     fn was_met(&self, tag: Tag) -> bool {
-        let found = self.0.binary_search_by_key(&tag, |(tag, _)| *tag).ok().and_then(|at| self.0.get(at));
-        found.is_some_and(|(_, met)| *met)
+        self.sorted.find(tag).and_then(|at| self.met.get(at)).is_some_and(|met| *met)
     }
 }
 

@@ -5,6 +5,8 @@
 
 pub mod view;
 
+pub mod sorted;
+
 pub mod page;
 
 pub mod compare;

@@ -6,7 +6,7 @@
 
 use crate::base::hash::siphash;
 use crate::wire::room::Topic;
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use super::compare::Opening;
 
@@ -57,8 +57,10 @@ pub enum Finish {
     Elsewhere,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Pair {
+#[derive(Debug, Clone)]
+struct Pair<P> {
+    topic: Topic,
+    peer: P,
     /// When to compare, in ms, and how.
     due: Option<(u64, bool)>,
     /// When it was last begun, in ms.
@@ -69,6 +71,7 @@ struct Pair {
 
 #[derive(Debug, Clone)]
 struct Room {
+    topic: Topic,
     digest_at: u64,
     interval: u64,
     changed: bool,
@@ -77,8 +80,9 @@ struct Room {
 /// When to compare with whom. `P` names a peer.
 #[derive(Debug, Clone)]
 pub struct Policy<P> {
-    pairs: BTreeMap<(Topic, P), Pair>,
-    rooms: BTreeMap<Topic, Room>,
+    /// Few enough to be looked through: a peer is connected, and so are its rooms.
+    pairs: Vec<Pair<P>>,
+    rooms: Vec<Room>,
     pairs_max: usize,
     seed: [u64; 2],
     drawn: u64,
@@ -87,41 +91,45 @@ pub struct Policy<P> {
 impl<P: Ord + Copy> Policy<P> {
     /// Nobody is met. `pairs_max` bounds the pairs of peer and room; the seed spreads what would come at once.
     pub const fn new(pairs_max: usize, seed: [u64; 2]) -> Self {
-        Self { pairs: BTreeMap::new(), rooms: BTreeMap::new(), pairs_max, seed, drawn: 0 }
+        Self { pairs: Vec::new(), rooms: Vec::new(), pairs_max, seed, drawn: 0 }
     }
 
     /// A peer that is in this room was met, or a peer that is met entered it. False if there are as many pairs as there
     /// may be: this one is not compared with by us.
     pub fn met(&mut self, peer: P, topic: &Topic, now_ms: u64) -> bool {
-        let key = (topic.clone(), peer);
-        if !self.pairs.contains_key(&key) && self.pairs.len() >= self.pairs_max {
+        let due = Some((now_ms + self.spread(MEET_MS_MAX), true));
+        if let Some(pair) = self.pair(peer, topic) {
+            (pair.due, pair.failures) = (due, 0);
+            return true;
+        }
+        if self.pairs.len() >= self.pairs_max {
             return false;
         }
-        let due = now_ms + self.spread(MEET_MS_MAX);
-        let pair = self.pairs.entry(key).or_default();
-        (pair.due, pair.failures) = (Some((due, true)), 0);
-        let digest_at = now_ms + DIGEST_INTERVAL_MS;
-        let room = Room { digest_at, interval: DIGEST_INTERVAL_MS, changed: false };
-        self.rooms.entry(topic.clone()).or_insert(room);
+        let topic = topic.clone();
+        self.pairs.push(Pair { topic: topic.clone(), peer, due, begun: None, under_way: false, failures: 0 });
+        if self.rooms.iter().all(|room| room.topic != topic) {
+            let digest_at = now_ms + DIGEST_INTERVAL_MS;
+            self.rooms.push(Room { topic, digest_at, interval: DIGEST_INTERVAL_MS, changed: false });
+        }
         true
     }
 
     /// A peer is gone.
     pub fn parted(&mut self, peer: P) {
-        self.pairs.retain(|(_, of), _| *of != peer);
+        self.pairs.retain(|pair| pair.peer != peer);
         let pairs = &self.pairs;
-        self.rooms.retain(|topic, _| pairs.keys().any(|(of, _)| of == topic));
+        self.rooms.retain(|room| pairs.iter().any(|pair| pair.topic == room.topic));
     }
 
     /// A room was left.
     pub fn left(&mut self, topic: &Topic) {
-        self.pairs.retain(|(of, _), _| of != topic);
-        self.rooms.remove(topic);
+        self.pairs.retain(|pair| pair.topic != *topic);
+        self.rooms.retain(|room| room.topic != *topic);
     }
 
     /// Something was said in a room.
     pub fn said(&mut self, topic: &Topic, now_ms: u64) {
-        if let Some(room) = self.rooms.get_mut(topic) {
+        if let Some(room) = self.room(topic) {
             room.changed = true;
             room.interval = DIGEST_INTERVAL_MS;
             room.digest_at = room.digest_at.min(now_ms + DIGEST_INTERVAL_MS);
@@ -130,15 +138,18 @@ impl<P: Ord + Copy> Policy<P> {
 
     /// Gossip could not send or keep something of this room: some neighbours are asked soon.
     pub fn lost(&mut self, topic: &Topic, now_ms: u64) {
-        for peer in self.longest_ago(topic, NEIGHBOURS_ON_LOSS_COUNT) {
+        let mut asked = None;
+        for _ in 0..NEIGHBOURS_ON_LOSS_COUNT {
+            let Some(peer) = self.longest_ago(topic, asked) else { return };
             self.news(peer, topic, now_ms);
+            asked = Some(peer);
         }
     }
 
     /// This peer brought messages by catch-up: the other neighbours may lack them too.
     pub fn brought(&mut self, peer: P, topic: &Topic, now_ms: u64) {
-        let others = self.pairs.keys().filter(|(of, other)| of == topic && *other != peer);
-        for other in others.map(|(_, other)| *other).collect::<alloc::vec::Vec<_>>() {
+        let others = self.pairs.iter().filter(|pair| pair.topic == *topic && pair.peer != peer);
+        for other in others.map(|pair| pair.peer).collect::<Vec<_>>() {
             self.news(other, topic, now_ms);
         }
         self.said(topic, now_ms);
@@ -147,7 +158,7 @@ impl<P: Ord + Copy> Policy<P> {
     /// A comparison of ours ended, or could not be begun.
     pub fn ended(&mut self, peer: P, topic: &Topic, finish: Finish, now_ms: u64) {
         let retry = now_ms + RETRY_MS_MIN + self.spread(1_000);
-        if let Some(pair) = self.pairs.get_mut(&(topic.clone(), peer)) {
+        if let Some(pair) = self.pair(peer, topic) {
             pair.under_way = false;
             match finish {
                 Finish::Whole { .. } => pair.failures = 0,
@@ -171,33 +182,33 @@ impl<P: Ord + Copy> Policy<P> {
 
     /// What is to be begun now. It counts as begun: say [`Policy::ended`] also where it could not be.
     pub fn poll(&mut self, now_ms: u64) -> Option<Due<P>> {
-        let digest = self.rooms.iter().find(|(_, room)| room.digest_at <= now_ms).map(|(topic, _)| topic.clone());
-        if let Some(topic) = digest {
-            if let Some(room) = self.rooms.get_mut(&topic) {
-                room.digest_at = now_ms + room.interval;
-            }
-            for peer in self.longest_ago(&topic, 1) {
-                if let Some(pair) = self.pairs.get_mut(&(topic.clone(), peer)) {
-                    pair.due.get_or_insert((now_ms, false));
-                }
-            }
+        let late = self.rooms.iter_mut().find(|room| room.digest_at <= now_ms);
+        let digest = late.map(|room| {
+            room.digest_at = now_ms + room.interval;
+            room.topic.clone()
+        });
+        if let Some(topic) = digest
+            && let Some(peer) = self.longest_ago(&topic, None)
+            && let Some(pair) = self.pair(peer, &topic)
+        {
+            pair.due.get_or_insert((now_ms, false));
         }
-        let due = |pair: &Pair| pair.due.filter(|(at, _)| *at <= now_ms && !pair.under_way);
-        let ((topic, peer), pair) = self.pairs.iter_mut().find(|(_, pair)| due(pair).is_some())?;
+        let due = |pair: &Pair<P>| !pair.under_way && pair.due.is_some_and(|(at, _)| at <= now_ms);
+        let pair = self.pairs.iter_mut().find(|pair| due(pair))?;
         let opening = if pair.due.take().is_some_and(|(_, newest)| newest) { Opening::Newest } else { Opening::Digest };
         (pair.begun, pair.under_way) = (Some(now_ms), true);
-        Some(Due { peer: *peer, topic: topic.clone(), opening })
+        Some(Due { peer: pair.peer, topic: pair.topic.clone(), opening })
     }
 
     /// When [`Policy::poll`] has something next, in ms, if nothing else happens.
     pub fn poll_timeout(&self) -> Option<u64> {
-        let pairs = self.pairs.values().filter(|pair| !pair.under_way).filter_map(|pair| pair.due);
-        pairs.map(|(at, _)| at).chain(self.rooms.values().map(|room| room.digest_at)).min()
+        let pairs = self.pairs.iter().filter(|pair| !pair.under_way).filter_map(|pair| pair.due);
+        pairs.map(|(at, _)| at).chain(self.rooms.iter().map(|room| room.digest_at)).min()
     }
 
     fn agreed(&mut self, topic: &Topic, differed: bool, now_ms: u64) {
         let spread = self.spread(1_000);
-        if let Some(room) = self.rooms.get_mut(topic) {
+        if let Some(room) = self.room(topic) {
             room.interval = match differed || core::mem::take(&mut room.changed) {
                 true => DIGEST_INTERVAL_MS,
                 false => (room.interval * 2).min(DIGEST_INTERVAL_MS_MAX),
@@ -209,7 +220,7 @@ impl<P: Ord + Copy> Policy<P> {
     /// A comparison for news, a little later: often more than one thing happens at once.
     fn news(&mut self, peer: P, topic: &Topic, now_ms: u64) {
         let soon = now_ms + NEWS_MS_MIN + self.spread(NEWS_MS_MAX - NEWS_MS_MIN);
-        if let Some(pair) = self.pairs.get_mut(&(topic.clone(), peer)) {
+        if let Some(pair) = self.pair(peer, topic) {
             let at = pair.begun.map_or(soon, |begun| soon.max(begun + NEWS_INTERVAL_MS));
             // One that failed is tried when its time has come.
             if pair.failures == 0 {
@@ -218,13 +229,19 @@ impl<P: Ord + Copy> Policy<P> {
         }
     }
 
-    /// The neighbours in a room that we began with longest ago, never first.
-    fn longest_ago(&self, topic: &Topic, count: usize) -> alloc::vec::Vec<P> {
-        let pairs = self.pairs.iter().filter(|((of, _), pair)| of == topic && !pair.under_way && pair.failures == 0);
-        let mut order: alloc::vec::Vec<_> = pairs.map(|((_, peer), pair)| (pair.begun, *peer)).collect();
-        order.sort_unstable();
-        order.truncate(count);
-        order.into_iter().map(|(_, peer)| peer).collect()
+    /// The neighbour in a room, other than this one, that we began with longest ago or never.
+    fn longest_ago(&self, topic: &Topic, but: Option<P>) -> Option<P> {
+        let free = |pair: &&Pair<P>| !pair.under_way && pair.failures == 0 && Some(pair.peer) != but;
+        let pairs = self.pairs.iter().filter(|pair| pair.topic == *topic).filter(free);
+        pairs.min_by_key(|pair| (pair.begun, pair.peer)).map(|pair| pair.peer)
+    }
+
+    fn pair(&mut self, peer: P, topic: &Topic) -> Option<&mut Pair<P>> {
+        self.pairs.iter_mut().find(|pair| pair.peer == peer && pair.topic == *topic)
+    }
+
+    fn room(&mut self, topic: &Topic) -> Option<&mut Room> {
+        self.rooms.iter_mut().find(|room| room.topic == *topic)
     }
 
     /// Some time below this, another each time.
@@ -238,7 +255,6 @@ impl<P: Ord + Copy> Policy<P> {
 mod tests {
     use super::*;
     use crate::wire::room::RoomName;
-    use alloc::vec::Vec;
 
     fn room(name: &str) -> Topic {
         RoomName::new(name).unwrap().topic()

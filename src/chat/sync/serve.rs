@@ -2,6 +2,7 @@
 
 use super::library::Library;
 use super::session;
+use super::sorted::Sorted;
 use super::view::{Items, View};
 use crate::wire::bounds::SYNC_MESSAGE_BYTES_MAX;
 use crate::wire::sync::error::NoRoom;
@@ -95,14 +96,10 @@ fn find<I: Items + ?Sized>(items: &I, question: &Question<'_>, span: Span, tags:
     let view = View::new(items, 0, question.key);
     let from = span.upper.map_or(0, |upper| view.place(&upper));
     let to = span.lower.map_or(view.count(), |lower| view.place(&lower)).max(from);
-    let mut order: Vec<_> = tags.iter().zip(0_usize..).collect();
-    order.sort_unstable();
-    let mut found = Vec::new();
-    found.resize(order.len(), None);
+    let sorted = Sorted::new(tags);
+    let mut found = alloc::vec![None; tags.len()];
     for (at, tag) in (from..to).zip(view.tags(from..to)) {
-        let Ok(place) = order.binary_search_by_key(&tag, |(tag, _)| *tag) else { continue };
-        let asked = order.get(place).map_or(0, |(_, asked)| *asked);
-        if let Some(place) = found.get_mut(asked) {
+        if let Some(place) = sorted.find(tag).and_then(|asked| found.get_mut(asked)) {
             *place = view.item(at).filter(|_| view.holds(at));
         }
     }

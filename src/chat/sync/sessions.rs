@@ -8,13 +8,13 @@ use super::exchange::{EndReason, Exchange, Step};
 use super::library::Library;
 use super::quota::{Allowance, Quota};
 use super::serve::{self, Served};
-use super::session::Session;
+use super::session::{Session, SessionError};
 use crate::base::meter::{Count, Meter};
 use crate::wire::room::Topic;
 use crate::wire::sync::frame::{Messages, Refusal, Request};
 use crate::wire::sync::item::SessionKey;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// How long a peer has for an answer, in ms. Guess: a slow board behind a slow relay.
@@ -225,7 +225,8 @@ struct Running {
     over_by: u64,
 }
 
-struct Peer {
+struct Peer<P> {
+    peer: P,
     questions: Quota,
     sent: (Quota, Quota),
     taken: (Quota, Quota),
@@ -238,10 +239,11 @@ struct Peer {
     seen_ms: u64,
 }
 
-impl Peer {
-    fn new(shares: &Shares, now_ms: u64) -> Self {
+impl<P> Peer<P> {
+    fn new(peer: P, shares: &Shares, now_ms: u64) -> Self {
         let quota = |allowance| Quota::new(allowance, now_ms);
         Self {
+            peer,
             questions: quota(shares.questions),
             sent: (quota(shares.sent_messages), quota(shares.sent_bytes)),
             taken: (quota(shares.taken_messages), quota(shares.taken_bytes)),
@@ -262,7 +264,8 @@ impl Peer {
 pub struct Sessions<P> {
     own: P,
     limits: Limits,
-    peers: BTreeMap<P, Peer>,
+    /// Few enough to be looked through.
+    peers: Vec<Peer<P>>,
     sessions: Meter,
     counts: Counts,
     outputs: VecDeque<Output<P>>,
@@ -274,7 +277,7 @@ impl<P: Ord + Copy> Sessions<P> {
     /// No session yet. Where two peers begin one with each other at once, that of the smaller name goes on.
     pub fn new(own: P, limits: Limits) -> Self {
         let sessions = Meter::new(limits.sessions_max);
-        Self { own, limits, peers: BTreeMap::new(), sessions, counts: Counts::default(), outputs: VecDeque::new() }
+        Self { own, limits, peers: Vec::new(), sessions, counts: Counts::default(), outputs: VecDeque::new() }
     }
 
     /// What to do next, if anything. To be asked until it says nothing.
@@ -284,7 +287,7 @@ impl<P: Ord + Copy> Sessions<P> {
 
     /// When to call [`Sessions::handle_timeout`], in ms of the monotonic clock.
     pub fn poll_timeout(&self) -> Option<u64> {
-        self.peers.values().filter_map(|peer| peer.running.as_ref()).map(|run| run.answer_by.min(run.over_by)).min()
+        self.peers.iter().filter_map(|peer| peer.running.as_ref()).map(|run| run.answer_by.min(run.over_by)).min()
     }
 
     /// Sessions of ours under way.

@@ -63,6 +63,11 @@ impl Tag {
         Self(u64::from_le_bytes(whole))
     }
 
+    /// The tag as a number below 2^48.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     /// Its bytes.
     pub fn to_bytes(self) -> [u8; SYNC_TAG_BYTES] {
         let [bytes @ .., _, _] = self.0.to_le_bytes();

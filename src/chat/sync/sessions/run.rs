@@ -2,8 +2,8 @@
 
 use super::{
     ANSWER_TIMEOUT_MS, ASKED_MS, BARRED_MS, BeginError, Box, EndReason, Exchange, ITEMS_PER_QUESTION, Input, Library,
-    Messages, Opening, Output, Peer, Refusal, Request, Running, SESSION_MS_MAX, Served, Session, SessionKey, Sessions,
-    Step, Topic, Vec, serve,
+    Messages, Opening, Output, Peer, Refusal, Request, Running, SESSION_MS_MAX, Served, Session, SessionError,
+    SessionKey, Sessions, Step, Topic, Vec, serve,
 };
 
 impl<P: Ord + Copy> Sessions<P> {
@@ -14,23 +14,29 @@ impl<P: Ord + Copy> Sessions<P> {
                 return self.begin(peer, &topic, opening, key, library, now_ms);
             }
             Input::Request { peer, id, bytes } => self.on_request(peer, id, bytes, library, now_ms),
-            Input::Response { peer, bytes } => self.with_running(peer, now_ms, |run, room| {
-                if run.waits_for_peer() {
+            Input::Response { peer, bytes } => {
+                let Some((run, room)) = self.running(peer, now_ms) else { return Ok(()) };
+                let step = if run.waits_for_peer() {
                     run.handle_response(library, bytes, room)
                 } else {
-                    Err(super::super::session::SessionError::NoAnswer.into())
-                }
-            }),
+                    Err(SessionError::NoAnswer.into())
+                };
+                self.go_on(peer, step, now_ms);
+            }
             Input::Failed { peer } => {
-                self.with_running(peer, now_ms, |run, room| run.handle_failure(library, room));
+                let Some((run, room)) = self.running(peer, now_ms) else { return Ok(()) };
+                let step = run.handle_failure(library, room);
+                self.go_on(peer, step, now_ms);
             }
             Input::Judged { peer, id: None, refused } => {
-                self.with_running(peer, now_ms, |run, room| run.handle_judgement(library, refused, room));
+                let Some((run, room)) = self.running(peer, now_ms) else { return Ok(()) };
+                let step = run.handle_judgement(library, refused, room);
+                self.go_on(peer, step, now_ms);
             }
             Input::Judged { peer, id: Some(id), refused } => self.on_judged_gift(peer, id, refused, now_ms),
             Input::Gone { peer } => {
-                self.with_running(peer, now_ms, |_, _| Err(EndReason::Gone));
-                if let Some(known) = self.peers.get_mut(&peer) {
+                self.go_on(peer, Err(EndReason::Gone), now_ms);
+                if let Some(known) = self.peer(peer) {
                     known.giving = None;
                 }
             }
@@ -40,7 +46,7 @@ impl<P: Ord + Copy> Sessions<P> {
 
     /// Ends the sessions whose time is over.
     pub fn handle_timeout(&mut self, now_ms: u64) {
-        let late = |peer: &Peer| {
+        let late = |peer: &Peer<P>| {
             let run = peer.running.as_ref()?;
             match (now_ms >= run.over_by, now_ms >= run.answer_by) {
                 (true, _) => Some(EndReason::TooLong),
@@ -48,9 +54,8 @@ impl<P: Ord + Copy> Sessions<P> {
                 _ => None,
             }
         };
-        let ended: Vec<_> = self.peers.iter().filter_map(|(peer, known)| Some((*peer, late(known)?))).collect();
-        for (peer, why) in ended {
-            self.with_running(peer, now_ms, |_, _| Err(why));
+        while let Some((peer, why)) = self.peers.iter().find_map(|known| Some((known.peer, late(known)?))) {
+            self.go_on(peer, Err(why), now_ms);
         }
     }
 
@@ -65,7 +70,7 @@ impl<P: Ord + Copy> Sessions<P> {
     ) -> Result<(), BeginError> {
         let items = library.items(topic).ok_or(BeginError::NotJoined)?;
         let (limit, full) = (self.limits.frame_bytes_max, self.sessions.length >= self.sessions.capacity);
-        let known = self.known(peer, now_ms);
+        let known = self.known(peer, now_ms).ok_or(BeginError::NoRoom)?;
         if known.running.is_some() || known.asked_ms.is_some_and(|asked| now_ms < asked + ASKED_MS) {
             return Err(BeginError::UnderWay);
         }
@@ -87,32 +92,42 @@ impl<P: Ord + Copy> Sessions<P> {
 
     /// The place of a peer. A full table lets one go that has no session, best one of which nothing is being looked at: the
     /// one not heard of for longest.
-    fn known(&mut self, peer: P, now_ms: u64) -> &mut Peer {
-        if !self.peers.contains_key(&peer) && self.peers.len() >= self.limits.peers_max.max(1) {
-            let idle = self.peers.iter().filter(|(_, known)| known.running.is_none());
-            let worth = |known: &Peer| (known.giving.is_some(), known.barred_until > now_ms, known.seen_ms);
-            if let Some(oldest) = idle.min_by_key(|(_, known)| worth(known)).map(|(peer, _)| *peer) {
-                self.peers.remove(&oldest);
+    fn known(&mut self, peer: P, now_ms: u64) -> Option<&mut Peer<P>> {
+        let at = match self.peers.iter().position(|known| known.peer == peer) {
+            Some(at) => at,
+            None => {
+                let idle = self.peers.iter().enumerate().filter(|(_, known)| known.running.is_none());
+                let worth = |known: &Peer<P>| (known.giving.is_some(), known.barred_until > now_ms, known.seen_ms);
+                let least = idle.min_by_key(|(_, known)| worth(known)).map(|(at, _)| at);
+                if let Some(least) = least.filter(|_| self.peers.len() >= self.limits.peers_max.max(1)) {
+                    self.peers.swap_remove(least);
+                }
+                self.peers.push(Peer::new(peer, &self.limits.shares, now_ms));
+                self.peers.len() - 1
             }
-        }
-        let shares = self.limits.shares;
-        let known = self.peers.entry(peer).or_insert_with(|| Peer::new(&shares, now_ms));
+        };
+        let known = self.peers.get_mut(at)?;
         known.seen_ms = now_ms;
-        known
+        Some(known)
     }
 
-    /// Does a step of a running session, and what follows from it.
-    fn with_running(
-        &mut self,
-        peer: P,
-        now_ms: u64,
-        step: impl FnOnce(&mut Exchange, (u64, u64)) -> Result<Step, EndReason>,
-    ) {
-        let Some(known) = self.peers.get_mut(&peer) else { return };
+    fn peer(&mut self, peer: P) -> Option<&mut Peer<P>> {
+        self.peers.iter_mut().find(|known| known.peer == peer)
+    }
+
+    /// The session with this peer that is under way, and how many messages and bytes it may still bring.
+    fn running(&mut self, peer: P, now_ms: u64) -> Option<(&mut Exchange, (u64, u64))> {
+        let known = self.peer(peer)?;
         let room = known.may_bring(now_ms);
+        known.running.as_mut().map(|run| (&mut run.exchange, room))
+    }
+
+    /// Does what follows from a step of a session that is under way.
+    fn go_on(&mut self, peer: P, step: Result<Step, EndReason>, now_ms: u64) {
+        let Some(known) = self.peers.iter_mut().find(|known| known.peer == peer) else { return };
         let Some(run) = &mut known.running else { return };
         known.seen_ms = now_ms;
-        let end = match step(&mut run.exchange, room) {
+        let end = match step {
             Ok(Step::Ask(bytes)) => {
                 run.answer_by = now_ms + ANSWER_TIMEOUT_MS;
                 self.outputs.push_back(Output::Request { peer, bytes });
@@ -148,7 +163,9 @@ impl<P: Ord + Copy> Sessions<P> {
     }
 
     fn bar(&mut self, peer: P, now_ms: u64) {
-        self.known(peer, now_ms).barred_until = now_ms + BARRED_MS;
+        if let Some(known) = self.known(peer, now_ms) {
+            known.barred_until = now_ms + BARRED_MS;
+        }
         self.counts.misbehaved.tick();
         self.outputs.push_back(Output::Misbehaved { peer });
     }
@@ -165,9 +182,9 @@ impl<P: Ord + Copy> Sessions<P> {
                 self.outputs.push_back(Output::Response { peer, id, bytes });
                 return;
             }
-            self.with_running(peer, now_ms, |_, _| Err(EndReason::Yielded));
+            self.go_on(peer, Err(EndReason::Yielded), now_ms);
         }
-        let known = self.known(peer, now_ms);
+        let Some(known) = self.known(peer, now_ms) else { return };
         known.asked_ms = Some(now_ms);
         let shared = now_ms >= known.barred_until && known.questions.take(1, now_ms);
         let served = match request {
@@ -205,7 +222,9 @@ impl<P: Ord + Copy> Sessions<P> {
         };
         match served {
             Some(Served { bytes, looked_at, .. }) => {
-                self.known(peer, now_ms).questions.charge(looked_at / ITEMS_PER_QUESTION, now_ms);
+                if let Some(known) = self.peer(peer) {
+                    known.questions.charge(looked_at / ITEMS_PER_QUESTION, now_ms);
+                }
                 let busy = bytes == serve::refuse(Refusal::Busy).bytes;
                 if busy {
                     self.counts.busy.tick()
@@ -224,7 +243,8 @@ impl<P: Ord + Copy> Sessions<P> {
 
     /// Whether a session of ours with this peer about this room is under way.
     fn crosses(&self, peer: P, topic: &str) -> bool {
-        let running = self.peers.get(&peer).and_then(|known| known.running.as_ref());
+        let known = self.peers.iter().find(|known| known.peer == peer);
+        let running = known.and_then(|known| known.running.as_ref());
         running.is_some_and(|run| run.exchange.session().topic().as_str() == topic)
     }
 
@@ -241,7 +261,7 @@ impl<P: Ord + Copy> Sessions<P> {
         let (Some(_), Ok(room)) = (library.items(topic), Topic::try_from(topic)) else {
             return Some(Refusal::UnknownRoom);
         };
-        let known = self.known(peer, now_ms);
+        let Some(known) = self.known(peer, now_ms) else { return Some(Refusal::Busy) };
         let (messages_left, bytes_left) = known.may_bring(now_ms);
         if known.giving.is_some() || messages_left == 0 || bytes_left == 0 {
             return Some(Refusal::Busy);
@@ -256,7 +276,7 @@ impl<P: Ord + Copy> Sessions<P> {
     }
 
     fn on_judged_gift(&mut self, peer: P, id: u64, refused: u32, now_ms: u64) {
-        let Some(known) = self.peers.get_mut(&peer) else { return };
+        let Some(known) = self.peer(peer) else { return };
         let Some((asked, looked_at)) = known.giving.filter(|(asked, _)| *asked == id) else { return };
         known.giving = None;
         self.counts.answered.tick();
