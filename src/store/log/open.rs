@@ -173,11 +173,10 @@ fn layout(newest: Option<SegmentHead>, end: Option<(u32, u32)>, segment_bytes: u
 /// The segments that are there, oldest first, each with its file's name: its own one after a repair.
 fn segments<D: Disk>(ring: &Ring<D>, repair: bool, found: &mut Recovered) -> Result<Vec<(Segment, String)>, OpenError> {
     let unreadable = |error| OpenError::Unreadable { dir: ring.dir.clone(), error };
-    let mut names = match ring.disk.list(&ring.dir) {
+    let names = match ring.disk.list(&ring.dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         names => names.map_err(unreadable)?,
     };
-    names.sort();
     let mut segments: Vec<(Segment, String)> = Vec::new();
     let mut aside = Vec::new();
     for name in names.iter().filter(|name| segment_of(name).is_some()) {
@@ -196,10 +195,13 @@ fn segments<D: Disk>(ring: &Ring<D>, repair: bool, found: &mut Recovered) -> Res
                 found.damaged(size, format!("{} is a segment that is there already", path.display()));
                 aside.push(name);
             }
-            Ok((Ok((head, place)), _)) => segments.push((Segment { head, place }, name.clone())),
+            Ok((Ok((head, place)), _)) => {
+                // They are few: a sort would be the largest part of this program.
+                let at = segments.partition_point(|(known, _)| known.head.segment < head.segment);
+                segments.insert(at, (Segment { head, place }, name.clone()));
+            }
         }
     }
-    segments.sort_by_key(|(segment, _)| segment.head.segment);
     if !repair {
         return Ok(segments);
     }
