@@ -13,4 +13,6 @@ pub mod hash;
 pub mod meter;
 pub mod queue;
 pub mod random;
+
+pub mod backoff;
 pub mod time;

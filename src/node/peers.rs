@@ -1,5 +1,23 @@
 //! Who we know and who is connected: addresses, when to dial, whom to let go. It dials nobody itself.
 
+pub mod address;
+pub mod source;
+
+pub mod places;
+
+pub mod allowance;
+pub mod book;
+pub mod dialer;
+pub mod discovery;
+pub mod misses;
+pub mod worth;
+
+pub mod connections;
+
+pub mod seam;
+
+pub mod overlay;
+
 pub use super::address::{backoff, ip_of, is_loopback, peer_of, without_peer};
 use super::{address::same_family, event::FoundBy};
 use libp2p::{Multiaddr, PeerId, core::ConnectedPoint, swarm::ConnectionId};
