@@ -4,7 +4,7 @@
 
 mod attempts;
 
-pub use attempts::{Attempts, Dial, End, Failure, LIVED_S, Pace, UPS_MAX, UPS_MS};
+pub use attempts::{Attempts, DROPS_MAX, DROPS_MS, Dial, End, Failure, LIVED_S, Pace, REFUSED_MS};
 
 use super::address::{Multiaddr, PeerId, peer_of};
 use crate::base::{backoff::backoff, random::Random};
@@ -37,6 +37,9 @@ pub const SILENT_MS: u64 = 5_000;
 /// Connections made anew for such a peer in a row: for a minute. js notices within half a minute that our former
 /// connection is dead, and speaks on the next one after that.
 pub const SILENT_DIALS_MAX: u32 = 12;
+/// Peers no longer in the book of which is remembered until when they are not to be dialled (count). As many as may come
+/// and go with a full house in that time.
+pub const FORGOTTEN_MAX: usize = 128;
 /// Characters kept of an error, which is shown with the bootstrap node.
 const ERROR_CHARS_MAX: usize = 160;
 
@@ -129,7 +132,13 @@ impl Dialer {
 
     /// A peer of the book may be dialled from then on. What failed before is waited for as before.
     pub fn want(&mut self, peer: PeerId, at: Instant) {
-        self.peers.entry(peer).or_insert_with(|| Attempts::new(Dial::Unwanted)).want(at);
+        self.known(peer).want(at);
+    }
+
+    fn known(&mut self, peer: PeerId) -> &mut Attempts {
+        let attempts = self.peers.entry(peer).or_insert_with(|| Attempts::new(Dial::Unwanted));
+        attempts.is_forgotten = false;
+        attempts
     }
 
     /// A peer is not to be dialled before this.
@@ -137,22 +146,30 @@ impl Dialer {
         self.of(target).into_iter().for_each(|attempts| attempts.put_off(until));
     }
 
-    /// A peer is no longer in the book.
-    pub fn forget(&mut self, peer: &PeerId) {
-        if !self.reach.contains_key(peer) {
-            self.peers.remove(peer);
+    /// A peer is no longer in the book. What it has to wait for is remembered, lest it is told of again.
+    pub fn forget(&mut self, peer: &PeerId, now: Instant) {
+        if self.reach.contains_key(peer) {
+            return;
+        }
+        self.peers.get_mut(peer).into_iter().for_each(|attempts| attempts.is_forgotten = true);
+        self.peers.retain(|_, attempts| !attempts.is_forgotten || attempts.at().is_some_and(|at| at > now));
+        let forgotten = || self.peers.iter().filter(|(_, attempts)| attempts.is_forgotten);
+        if forgotten().count() > FORGOTTEN_MAX
+            && let Some(peer) = forgotten().min_by_key(|(_, attempts)| attempts.at()).map(|(peer, _)| *peer)
+        {
+            self.peers.remove(&peer);
         }
     }
 
     /// A peer says that it started afresh, and is to be dialled then. False if that is not believed.
     pub fn on_afresh(&mut self, peer: PeerId, at: Instant, now: Instant) -> bool {
-        self.peers.entry(peer).or_insert_with(|| Attempts::new(Dial::Unwanted)).on_afresh(at, now)
+        self.known(peer).on_afresh(at, now)
     }
 
     /// A dial is under way.
     pub fn on_dialling(&mut self, target: Target, now: Instant) {
         if let Target::Peer(peer) = target {
-            self.peers.entry(peer).or_insert_with(|| Attempts::new(Dial::Unwanted));
+            self.known(peer);
         }
         self.of(target).into_iter().for_each(|attempts| attempts.on_dialling(now));
     }
@@ -179,7 +196,7 @@ impl Dialer {
     /// A connection to a peer stands, maybe one of several. `target` is what was dialled for it. True if the peer is a
     /// bootstrap node.
     pub fn on_connected(&mut self, peer: PeerId, target: Option<Target>, now: Instant) -> bool {
-        self.peers.entry(peer).or_insert_with(|| Attempts::new(Dial::Unwanted)).on_up(now);
+        self.known(peer).on_up(now);
         let reach = self.reach.entry(peer).or_insert(Reach::Settled);
         if matches!(reach, Reach::Suspect { .. }) {
             *reach = Reach::Settled;
@@ -212,10 +229,12 @@ impl Dialer {
         }
     }
 
-    /// No neighbour is left: bootstrap nodes have rested enough.
+    /// No neighbour is left: bootstrap nodes have rested enough, unless they let us go a moment ago.
     pub fn hurry_seeds(&mut self, now: Instant) {
-        let rested = self.seeds.iter_mut().filter(|seed| seed.attempts.failures() == 0);
-        rested.for_each(|seed| seed.attempts.hurry(now));
+        for attempts in self.seeds.iter_mut().map(|seed| &mut seed.attempts).filter(|it| it.failures() == 0) {
+            let wait = if attempts.refusals() > 0 { REFUSED_MS + self.random.below(REFUSED_MS) } else { 0 };
+            attempts.hurry(now + Duration::from_millis(wait));
+        }
     }
 
     /// We have an address that we did not have: what failed may work now, and what stood on a lost one is dialled anew.

@@ -12,9 +12,9 @@ mod choice;
 use super::{
     address::{Multiaddr, PeerId, Scope, Topic, ip_of},
     allowance::{ANNOUNCERS_MAX, Allowance},
-    book::{AddressBook, Kind, Noted, Outcome},
+    book::{AddressBook, Entry, Kind, Noted, Outcome},
     connections::Connections,
-    dialer::{Dialer, End, Failure, SEEDS_MAX, Target},
+    dialer::{Dialer, End, FORGOTTEN_MAX, Failure, SEEDS_MAX, Target},
     discovery::{Discovery, Due},
     misses::{MISSES_MAX, Misses},
     places::Places,
@@ -101,11 +101,12 @@ impl Overlay {
                 let address = dialled.as_ref().map(|(_, address)| address);
                 address.into_iter().for_each(|address| self.misses.forget(address));
                 let noted = self.book.on_met(peer, address, now);
-                self.on_noted(noted);
+                self.on_noted(noted, now);
                 arrival.is_given |= self.dialer.on_connected(peer, dialled.map(|(target, _)| target), now);
                 self.connections.on_connected(peer, arrival, now);
             }
-            Input::Closed { peer, was_in_use, left, in_use, is_ours } => {
+            Input::Closed { peer, connection, left, in_use, is_ours } => {
+                let was_in_use = self.connections.peer(&peer).is_some_and(|known| known.connection() == connection);
                 match in_use.filter(|_| left > 0) {
                     Some(arrival) => self.connections.on_in_use(&peer, &arrival),
                     // What else stands gave way to it and is deaf.
@@ -131,8 +132,8 @@ impl Overlay {
                 if is_speaker {
                     self.dialer.on_speaker(&peer, now);
                 }
-                if recommends && self.wanted() > 0 {
-                    self.outputs.push_back(Output::Ask(peer));
+                if recommends && (self.wanted() > 0 || self.dialer.is_seed(&peer)) {
+                    self.ask(peer);
                 }
             }
             Input::Subscribed(peer, topic) => {
@@ -178,8 +179,8 @@ impl Overlay {
         }
     }
 
-    fn on_noted(&mut self, noted: Noted) -> bool {
-        noted.evicted.into_iter().for_each(|peer| self.dialer.forget(&peer));
+    fn on_noted(&mut self, noted: Noted, now: Instant) -> bool {
+        noted.evicted.into_iter().for_each(|peer| self.dialer.forget(&peer, now));
         noted.outcome == Outcome::New
     }
 
@@ -192,9 +193,11 @@ impl Overlay {
         on_link: bool,
         now: Instant,
     ) {
-        let was_known = self.book.entry(&peer).is_some();
+        // Of those that mDNS hears again after a while we may have been cut off.
+        let is_back = |entry: &Entry| source == Source::Mdns && !entry.is_live();
+        let is_news = self.book.entry(&peer).is_none_or(is_back);
         let noted = self.book.note(peer, address, source, teller, on_link, now);
-        let is_new = self.on_noted(noted);
+        let is_new = self.on_noted(noted, now);
         if self.book.entry(&peer).is_none() {
             return;
         }
@@ -205,7 +208,7 @@ impl Overlay {
             let address = address.cloned();
             self.outputs.push_back(Output::Discovered { peer, address, source });
         }
-        if !was_known {
+        if is_news {
             self.discovery.on_news(now);
         }
     }
@@ -275,7 +278,7 @@ impl Overlay {
         let Some(entry) = self.book.entry(&peer) else { return };
         let most = if entry.kind() < Kind::Given { STRANGER_FAILURES_MAX } else { DIAL_FAILURES_MAX };
         if failures >= most && !entry.is_live() && self.book.forget(&peer) {
-            self.dialer.forget(&peer);
+            self.dialer.forget(&peer, now);
         }
     }
 
@@ -285,13 +288,12 @@ impl Overlay {
         }
     }
 
-    /// Peers for one that asks for others.
-    pub fn recommend(&mut self, asker: &PeerId, now: Instant) -> Vec<(PeerId, Vec<Multiaddr>)> {
+    /// Peers for one that asks for others in these topics.
+    pub fn recommend(&mut self, asker: &PeerId, topics: &[Topic], now: Instant) -> Vec<(PeerId, Vec<Multiaddr>)> {
         self.connections.on_served(asker, now);
         self.changed.get_or_insert(now);
-        let Some(known) = self.connections.peer(asker) else { return Vec::new() };
-        let topics = known.topics();
-        self.book.recommend(asker, |topic| topics.contains(topic), known.scope(), now)
+        let scope = self.connections.peer(asker).map_or(Scope::World, |known| known.scope());
+        self.book.recommend(asker, |topic| topics.contains(topic), scope, now)
     }
 
     /// The next thing wanted.
@@ -357,10 +359,11 @@ impl Overlay {
         ];
         let book = kinds.map(|(name, kind)| (name, self.book.count(kind), self.book.capacity(kind)));
         let known: usize = kinds.iter().map(|(_, kind)| self.book.capacity(*kind)).sum();
+        let attempts = known + self.places.connections + self.places.pending + FORGOTTEN_MAX;
         let rest = [
             ("known addresses that failed", self.misses.len(), MISSES_MAX),
             ("announcers told apart", self.allowance.announcers(), ANNOUNCERS_MAX),
-            ("peers with attempts", self.dialer.len(), known + self.places.connections + self.places.pending),
+            ("peers with attempts", self.dialer.len(), attempts),
             ("bootstrap nodes", self.dialer.seeds().len(), SEEDS_MAX),
             ("dials under way", self.under_way.len(), self.places.pending),
             ("connections", self.connections.standing(), self.places.connections),

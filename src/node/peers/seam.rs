@@ -1,7 +1,7 @@
 //! What the overlay is told, and what it asks for.
 
 use super::{
-    address::{Multiaddr, PeerId, Topic},
+    address::{ConnectionId, Multiaddr, PeerId, Topic},
     connections::{Arrival, LetGo},
     dialer::{Failure, Target},
     source::{Source, Teller},
@@ -59,8 +59,8 @@ pub enum Input {
     Closed {
         /// To this peer.
         peer: PeerId,
-        /// Whether it was the one in use.
-        was_in_use: bool,
+        /// The connection.
+        connection: ConnectionId,
         /// How many of the peer's connections stand.
         left: usize,
         /// The one that is in use instead.
@@ -145,8 +145,8 @@ pub enum Output {
     Close(PeerId, LetGo),
     /// Look whether a peer speaks, and say it by [`Input::Voice`].
     Listen(PeerId),
-    /// Ask a peer for others.
-    Ask(PeerId),
+    /// Ask a peer for others who are in these topics, ours.
+    Ask(PeerId, Vec<Topic>),
     /// Announce us in the DHT under a topic.
     Provide(Topic),
     /// Look up in the DHT who is in a topic.

@@ -3,10 +3,11 @@
 use crate::base::{backoff::backoff, random::Random};
 use std::time::{Duration, Instant};
 
-/// Connections between us and one peer in [`UPS_MS`], whoever dialled, after which we wait before we dial it again.
-pub const UPS_MAX: usize = 2;
-/// Milliseconds in which [`UPS_MAX`] connections between us and one peer are enough.
-pub const UPS_MS: u64 = 60_000;
+/// Connections between us and one peer that ended in [`DROPS_MS`], whoever dialled or ended them, after which we wait
+/// before we dial it again (count).
+pub const DROPS_MAX: usize = 2;
+/// Milliseconds in which [`DROPS_MAX`] ends of connections between us and one peer are enough.
+pub const DROPS_MS: u64 = 60_000;
 /// Seconds that a connection must have stood to count as a success. A house that is full lets a newcomer in, looks at
 /// it for up to ten seconds and may let it go.
 pub const LIVED_S: u64 = 30;
@@ -70,18 +71,29 @@ pub struct Attempts {
     dial: Dial,
     failures: u32,
     refusals: u32,
-    /// When the last connections came to stand, the newest last.
-    ups: [Option<Instant>; UPS_MAX],
+    /// When the last connections ended, the newest last.
+    drops: [Option<Instant>; DROPS_MAX],
     up_since: Option<Instant>,
     afresh: Option<Instant>,
     /// Connections made anew in a row because the peer says nothing.
     pub(super) silent_dials: u32,
+    /// Whether the peer is no longer in the book.
+    pub(super) is_forgotten: bool,
 }
 
 impl Attempts {
     /// None so far.
     pub fn new(dial: Dial) -> Self {
-        Attempts { dial, failures: 0, refusals: 0, ups: [None; UPS_MAX], up_since: None, afresh: None, silent_dials: 0 }
+        Attempts {
+            dial,
+            failures: 0,
+            refusals: 0,
+            drops: [None; DROPS_MAX],
+            up_since: None,
+            afresh: None,
+            silent_dials: 0,
+            is_forgotten: false,
+        }
     }
 
     /// When to dial.
@@ -108,8 +120,8 @@ impl Attempts {
     }
 
     fn no_sooner_than_allowed(&self, at: Instant) -> Instant {
-        let [first, ..] = self.ups;
-        first.map_or(at, |first| at.max(first + Duration::from_millis(UPS_MS)))
+        let [first, ..] = self.drops;
+        first.map_or(at, |first| at.max(first + Duration::from_millis(DROPS_MS)))
     }
 
     /// The peer is to be dialled, at this time at the earliest. What failed before is waited for as before.
@@ -124,9 +136,9 @@ impl Attempts {
     }
 
     /// There is a reason to wait no longer, whatever failed before.
-    pub fn hurry(&mut self, now: Instant) {
+    pub fn hurry(&mut self, then: Instant) {
         if let Dial::At(at) = self.dial {
-            self.dial = Dial::At(at.min(self.no_sooner_than_allowed(now)));
+            self.dial = Dial::At(at.min(self.no_sooner_than_allowed(then)));
         }
     }
 
@@ -173,18 +185,16 @@ impl Attempts {
     /// A connection stands. Only when it has stood for a while what failed before is forgotten.
     pub fn on_up(&mut self, now: Instant) {
         self.dial = Dial::Unwanted;
-        if self.up_since.is_none() {
-            self.up_since = Some(now);
-            self.ups.rotate_left(1);
-            let [.., newest] = &mut self.ups;
-            *newest = Some(now);
-        }
+        self.up_since.get_or_insert(now);
     }
 
     /// The last connection is gone.
     pub fn on_down(&mut self, end: End, pace: Pace, now: Instant, random: &mut Random) {
         let lived = self.up_since.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         let has_lived = lived >= Duration::from_secs(LIVED_S);
+        self.drops.rotate_left(1);
+        let [.., newest] = &mut self.drops;
+        *newest = Some(now);
         if has_lived {
             (self.failures, self.refusals) = (0, 0);
         }
@@ -208,7 +218,7 @@ impl Attempts {
             return false;
         }
         self.afresh = Some(now);
-        (self.failures, self.refusals, self.ups, self.silent_dials) = (0, 0, [None; UPS_MAX], 0);
+        (self.failures, self.refusals, self.drops, self.silent_dials) = (0, 0, [None; DROPS_MAX], 0);
         if self.up_since.is_none() && !matches!(self.dial, Dial::UnderWay(_)) {
             self.dial = Dial::At(at);
         }
@@ -272,8 +282,8 @@ mod tests {
             now += Duration::from_millis(100);
         }
         assert!(ups.len() > 60, "{} times", ups.len());
-        for window in ups.windows(UPS_MAX + 1) {
-            assert!(window[UPS_MAX] - window[0] >= Duration::from_millis(UPS_MS), "{window:?}");
+        for window in ups.windows(DROPS_MAX + 1) {
+            assert!(window[DROPS_MAX] - window[0] >= Duration::from_millis(DROPS_MS), "{window:?}");
         }
     }
 

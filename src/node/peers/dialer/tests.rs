@@ -47,7 +47,7 @@ fn a_bootstrap_node_that_let_us_go_has_its_rest_unless_we_are_alone() {
             false => assert!(due >= after(start, SEED_AGAIN_MS)),
         }
         dialer.hurry_seeds(after(start, 2_000));
-        assert_eq!(dialer.next_seed(after(start, 2_000)), Some(0), "then we are alone");
+        assert_eq!(dialer.next_seed(after(start, 2_000 + 2 * REFUSED_MS)), Some(0), "then we are alone");
     }
 }
 
@@ -115,10 +115,21 @@ fn a_silent_peer_is_looked_at_and_dialled_anew_for_a_minute() {
 }
 
 #[test]
-fn nobody_who_left_the_book_is_kept_unless_connected() {
+fn of_those_who_left_the_book_only_what_they_wait_for_is_kept_and_of_few() {
     let (mut dialer, start) = dialer(&[]);
-    (1..=9).for_each(|n| dialer.want(peer(n), start));
+    let peer = |n: u16| PeerId::from_bytes(&[0, 2, (n >> 8) as u8, n as u8]).unwrap();
     dialer.on_connected(peer(1), None, start);
-    (1..=9).for_each(|n| dialer.forget(&peer(n)));
-    assert_eq!((dialer.len(), dialer.attempts(&peer(1)).is_some()), (1, true));
+    for n in 1..=1_000 {
+        dialer.want(peer(n), start);
+        if n > 500 {
+            dialer.on_failed(Target::Peer(peer(n)), Failure::Remote, "", start);
+        }
+        dialer.forget(&peer(n), after(start, 1));
+    }
+    assert_eq!(dialer.len(), 1 + FORGOTTEN_MAX, "one is connected");
+    let failed = (501..=1_000).find(|n| dialer.attempts(&peer(*n)).is_some()).unwrap();
+    dialer.want(peer(failed), after(start, 1));
+    assert_eq!(dialer.attempts(&peer(failed)).unwrap().failures(), 1, "told of again it waits as before");
+    dialer.forget(&peer(2), after(start, 1_000_000));
+    assert_eq!(dialer.len(), 2, "what is over is forgotten");
 }

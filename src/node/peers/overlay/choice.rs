@@ -184,6 +184,14 @@ impl Overlay {
         let can_be_asked = self.connections.peers().filter(|(_, known)| known.recommends() && known.is_settled());
         let all: Vec<PeerId> = can_be_asked.map(|(peer, _)| *peer).collect();
         let chosen = all.get(self.random.below(all.len() as u64) as usize);
-        chosen.into_iter().for_each(|peer| self.outputs.push_back(Output::Ask(*peer)));
+        chosen.into_iter().for_each(|peer| self.ask(*peer));
+    }
+
+    /// Asks a peer for others.
+    pub(super) fn ask(&mut self, peer: PeerId) {
+        let topics: Vec<Topic> = self.connections.ours().iter().copied().collect();
+        if !topics.is_empty() {
+            self.outputs.push_back(Output::Ask(peer, topics));
+        }
     }
 }
