@@ -47,10 +47,14 @@ fn one_component(net: &Net, when: &str) {
     assert_eq!(sizes.len(), 1, "seed {}: {when}: components of {sizes:?}", net.seed);
 }
 
+/// How many connections they have, and how long the slowest newcomer was alone.
 fn spread(net: &Net) -> String {
-    let mut degrees: Vec<usize> = (0..net.nodes.len()).map(|node| net.degree(node)).collect();
+    let running = || (0..net.nodes.len()).filter(|node| net.nodes[*node].overlay.is_some());
+    let mut degrees: Vec<usize> = running().map(|node| net.degree(node)).collect();
     degrees.sort_unstable();
-    format!("degree {} to {}, median {}", degrees[0], degrees[degrees.len() - 1], degrees[degrees.len() / 2])
+    let alone = running().filter_map(|node| Some(net.nodes[node].met_ms? - net.nodes[node].started_ms));
+    let (last, middle) = (degrees[degrees.len() - 1], degrees[degrees.len() / 2]);
+    format!("degree {} to {last}, median {middle}; alone {} ms at most", degrees[0], alone.max().unwrap_or(0))
 }
 
 #[test]

@@ -3,17 +3,15 @@
 pub mod address;
 pub mod source;
 
-pub mod places;
-
 pub mod allowance;
 pub mod book;
 pub mod dialer;
 pub mod discovery;
 pub mod misses;
+pub mod places;
 pub mod worth;
 
 pub mod connections;
-
 pub mod seam;
 
 pub mod overlay;
@@ -38,11 +36,9 @@ pub const CROSSED_DIAL_WAIT_MS: u64 = 300;
 pub const DIAL_FAILURES_MAX: u32 = 8;
 /// Dials of a connection that may be dead before it is left to ping.
 pub const SUSPECT_DIALS_MAX: u32 = 6;
-
 /// How often a connected peer is looked at that is to speak gossipsub and says nothing (milliseconds). Guess.
 pub const MUTE_MS: u64 = 5_000;
-/// Connections made anew for such a peer in a row: for a minute. js notices within half a minute that our former
-/// connection is dead, and speaks on the next one after that.
+/// Connections made anew for such a peer in a row: for a minute, twice what js takes to notice a dead connection.
 pub const MUTE_DIALS_MAX: u32 = 12;
 
 /// A peer we know addresses of.
@@ -382,11 +378,6 @@ impl Peers {
     /// How many are connected.
     pub fn connected_count(&self) -> usize {
         self.connected.len()
-    }
-
-    /// How many are in the book.
-    pub fn known_count(&self) -> usize {
-        self.known.len()
     }
 
     /// Known addresses of a peer, the newest last.

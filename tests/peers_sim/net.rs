@@ -6,22 +6,21 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use stonechat::base::board::{self, Board};
 use stonechat::base::random::Random;
-use stonechat::node::peers::address::{ConnectionId, Multiaddr, Network, PeerId, Scope, Topic, ip_of, socket_of};
-use stonechat::node::peers::connections::Arrival;
-use stonechat::node::peers::dialer::{Failure, Target};
+use stonechat::node::peers::address::{Multiaddr, PeerId, Topic, socket_of};
+use stonechat::node::peers::dialer::Target;
 use stonechat::node::peers::overlay::Overlay;
-use stonechat::node::peers::places::{Places, admission_places};
+use stonechat::node::peers::places::Places;
 use stonechat::node::peers::seam::{Input, Output};
-use stonechat::node::peers::source::{Announcer, Source, Teller};
 
 use super::checks::Checks;
 
+#[path = "happenings.rs"]
+mod happenings;
+#[path = "links.rs"]
+mod links;
+
 /// Milliseconds a dial takes that nobody answers: a connection attempt times out, or the link says that nobody is there.
 const NOBODY_MS: u64 = 3_000;
-/// Milliseconds until a dead link is noticed.
-const DEAD_LINK_MS: u64 = 40_000;
-/// Milliseconds for which a second connection of two dials that crossed stands.
-const LINGER_MS: u64 = 4_000;
 
 /// What a node is started with.
 #[derive(Clone)]
@@ -179,91 +178,6 @@ impl Net {
         self.announce(node);
     }
 
-    /// mDNS: all of the LAN hear of this one, and it of them.
-    pub fn announce(&mut self, node: usize) {
-        let Some(lan) = self.nodes[node].setup.lan.filter(|_| self.is_lan_talking) else { return };
-        let group = self.nodes[node].group;
-        let others: Vec<usize> = (0..self.nodes.len())
-            .filter(|other| {
-                let it = &self.nodes[*other];
-                *other != node && it.overlay.is_some() && it.setup.lan == Some(lan) && it.group == group
-            })
-            .collect();
-        for other in others {
-            for (one, heard) in [(node, other), (other, node)] {
-                let wait = 20 + self.random.below(100);
-                let found = self.found(heard);
-                self.send(one, wait, found);
-            }
-        }
-    }
-
-    fn found(&self, node: usize) -> Input {
-        let ip = self.nodes[node].setup.ip.into();
-        let teller = Teller { announcer: Announcer::Host(Network::of(ip)), scope: Scope::of(ip) };
-        Input::Found {
-            peer: id_of(node),
-            address: Some(self.address(node)),
-            source: Source::Mdns,
-            teller,
-            on_link: true,
-        }
-    }
-
-    /// Ends a node: politely or by kill, so that its kernel says it to others; or by a power cut, which says nothing.
-    pub fn stop(&mut self, node: usize, is_power_cut: bool) {
-        self.nodes[node].overlay = None;
-        for link in std::mem::take(&mut self.of[node]) {
-            let other = self.links[&link].other(node);
-            let wait = if is_power_cut { DEAD_LINK_MS } else { self.latency() };
-            self.end_later(wait, other, link);
-        }
-    }
-
-    /// Puts nodes into groups that do not reach each other. Links between them are noticed to be dead later.
-    pub fn part(&mut self, group_of: impl Fn(usize) -> u32) {
-        (0..self.nodes.len()).for_each(|node| self.nodes[node].group = group_of(node));
-        let is_cut = |it: &Link| group_of(it.dialer) != group_of(it.listener);
-        let cut: Vec<u64> = self.links.iter().filter(|(_, it)| is_cut(it)).map(|(link, _)| *link).collect();
-        for link in cut {
-            for node in [self.links[&link].dialer, self.links[&link].listener] {
-                let wait = DEAD_LINK_MS + self.random.below(5_000);
-                self.end_later(wait, node, link);
-            }
-        }
-    }
-
-    /// All reach each other again, and hear of each other.
-    pub fn join_halves(&mut self) {
-        self.nodes.iter_mut().for_each(|node| node.group = 0);
-        (0..self.nodes.len())
-            .filter(|node| self.nodes[*node].overlay.is_some())
-            .collect::<Vec<_>>()
-            .into_iter()
-            .for_each(|node| self.announce(node));
-    }
-
-    /// A node learns later that a link is gone.
-    fn end_later(&mut self, wait: u64, node: usize, link: u64) {
-        let run = self.nodes[node].run;
-        self.later(wait, Event::Ended(node, run, link));
-    }
-
-    /// A link ends for one of its nodes, which is told.
-    fn end(&mut self, node: usize, link: u64) {
-        if !self.of[node].remove(&link) {
-            return;
-        }
-        let it = self.links[&link];
-        let other = it.other(node);
-        if !self.of[other].contains(&link) {
-            self.links.remove(&link);
-        }
-        let left = self.of[node].iter().filter(|link| self.links[link].other(node) == other).count();
-        let connection = ConnectionId::new_unchecked(link as usize);
-        self.tell(node, Input::Closed { peer: id_of(other), connection, left, in_use: None, is_ours: false });
-    }
-
     pub fn send(&mut self, node: usize, wait: u64, input: Input) {
         let run = self.nodes[node].run;
         self.later(wait, Event::Input(node, run, Box::new(input)));
@@ -315,10 +229,6 @@ impl Net {
             }
             _ => {}
         }
-    }
-
-    fn between(&self, one: usize, other: usize) -> usize {
-        self.of[one].intersection(&self.of[other]).count()
     }
 
     /// Lets a node do what is due and does what it asks for.
@@ -387,164 +297,5 @@ impl Net {
             }
             Output::Listen(_) | Output::Provide(_) | Output::Find(_) | Output::Discovered { .. } => {}
         }
-    }
-
-    /// A line is said and handed on by everybody; who brings it first is credited.
-    pub fn say(&mut self, node: usize) {
-        let mut heard = BTreeSet::from([node]);
-        let mut under_way = BinaryHeap::from([Reverse((0, node, node))]);
-        let now = self.now();
-        while let Some(Reverse((ms, from, to))) = under_way.pop() {
-            if from != to && !heard.insert(to) {
-                continue;
-            }
-            if let Some(overlay) = &mut self.nodes[to].overlay {
-                overlay.handle(Input::First(id_of(from)), now);
-                for link in self.of[to].clone() {
-                    let it = self.links[&link];
-                    let next = if it.dialer == to { it.listener } else { it.dialer };
-                    under_way.push(Reverse((ms + self.latency(), to, next)));
-                }
-            }
-        }
-        heard.into_iter().for_each(|node| self.turn(node));
-    }
-
-    /// A node without manners connects to another, whatever came of it before.
-    pub fn intrude(&mut self, node: usize, other: usize) {
-        if self.between(node, other) == 0 && self.nodes[other].overlay.is_some() && self.is_let_in(other) {
-            let address = self.address(other);
-            self.connect(node, other, Target::Peer(id_of(other)), address);
-        }
-    }
-
-    /// Who answers at an address, seen from a node.
-    fn listener(&self, from: usize, address: &Multiaddr) -> Option<usize> {
-        let socket = socket_of(address)?;
-        let other = *self.places.get(&(socket.ip(), socket.port()))?;
-        let (us, them) = (&self.nodes[from], &self.nodes[other]);
-        let same_home = us.setup.behind == them.setup.behind;
-        (them.overlay.is_some() && us.group == them.group && (them.setup.behind.is_none() || same_home))
-            .then_some(other)
-    }
-
-    fn on_dialled(&mut self, node: usize, target: Target, peer: Option<PeerId>, addresses: Vec<Multiaddr>) {
-        let mut wrong = None;
-        let mut reached = None;
-        for address in addresses {
-            match self.listener(node, &address) {
-                Some(other) if peer.is_none_or(|peer| peer == id_of(other)) => reached = Some((other, address)),
-                Some(_) => wrong = Some(address),
-                None => {}
-            }
-        }
-        // Whoever has no place free hangs up before it says who it is.
-        let is_let_in = |other: usize| other != node && self.is_let_in(other);
-        let Some((other, address)) = reached.filter(|(other, _)| is_let_in(*other)) else {
-            self.checks.on_remote_failure(node, target);
-            let error = String::from("nobody answers, or it has no place");
-            self.send(node, 0, Input::DialFailed { target, failure: Failure::Remote, wrong, error });
-            return;
-        };
-        if self.of[node].len() >= usize::from(self.nodes[node].setup.board.limits.connections_max) {
-            let error = String::from("every place was taken meanwhile");
-            self.send(node, 0, Input::DialFailed { target, failure: Failure::LocalLimit, wrong: None, error });
-            return;
-        }
-        if peer.is_some() && self.between(node, other) > 0 && self.random.below(2) == 0 {
-            // As libp2p says it where the other's dial was quicker.
-            let error = String::from("already connected");
-            self.send(node, 0, Input::DialFailed { target, failure: Failure::AlreadyDialling, wrong: None, error });
-            return;
-        }
-        self.connect(node, other, target, address);
-    }
-
-    fn on_drop(&mut self, one: usize, other: usize) {
-        // What the rude do is their affair.
-        if [one, other].iter().all(|node| self.nodes[*node].overlay.is_some()) {
-            self.checks.on_drop(self.seed, one, other, self.now_ms);
-        }
-    }
-
-    fn connect(&mut self, node: usize, other: usize, target: Target, address: Multiaddr) {
-        self.serial += 1;
-        let (link, is_aside) = (self.serial, self.between(node, other) > 0);
-        let arrival = |ip: IpAddr, is_outbound| Arrival {
-            connection: ConnectionId::new_unchecked(link as usize),
-            ip: Some(ip),
-            local: None,
-            is_outbound,
-            is_in_use: !is_aside,
-            keeps_topics: false,
-            is_given: false,
-            is_explored: false,
-        };
-        let there = ip_of(&address).expect("an IP address");
-        let outside = self.nodes[node].setup.behind.filter(|router| self.nodes[other].setup.behind != Some(*router));
-        let here = IpAddr::from(outside.unwrap_or(self.nodes[node].setup.ip));
-        let input =
-            Input::Connected { peer: id_of(other), dialled: Some((target, address)), arrival: arrival(there, true) };
-        self.links.insert(link, Link { dialer: node, listener: other, is_aside });
-        self.of[node].insert(link);
-        self.of[other].insert(link);
-        self.send(other, 0, Input::Connected { peer: id_of(node), dialled: None, arrival: arrival(here, false) });
-        self.send(node, 0, input);
-        if is_aside {
-            self.end_later(LINGER_MS, node, link);
-            self.end_later(LINGER_MS + 1, other, link);
-            return;
-        }
-        for (one, two) in [(node, other), (other, node)] {
-            let wait = self.latency();
-            let listen = vec![self.address(two)];
-            self.send(one, wait, Input::Identified { peer: id_of(two), listen, recommends: true, is_speaker: false });
-            for topic in self.nodes[two].setup.topics.clone() {
-                self.send(one, wait + 1, Input::Subscribed(id_of(two), topic));
-            }
-        }
-    }
-
-    /// Whether the limits of a node's swarm allow another inbound connection.
-    fn is_let_in(&self, node: usize) -> bool {
-        let limits = &self.nodes[node].setup.board.limits;
-        let inbound = self.of[node].iter().filter(|link| self.links[link].listener == node).count();
-        let most = usize::from(limits.connections_inbound_max + admission_places(limits.connections_max));
-        self.of[node].len() < usize::from(limits.connections_max) && inbound < most
-    }
-
-    /// The connected components of those who are in a room.
-    pub fn components(&self) -> Vec<BTreeSet<usize>> {
-        let is_in = |node: &usize| self.nodes[*node].overlay.is_some() && !self.nodes[*node].setup.topics.is_empty();
-        let mut left: BTreeSet<usize> = (0..self.nodes.len()).filter(is_in).collect();
-        let mut components = Vec::new();
-        while let Some(first) = left.pop_first() {
-            let (mut component, mut next) = (BTreeSet::from([first]), vec![first]);
-            while let Some(node) = next.pop() {
-                for link in self.of[node].iter().filter(|link| !self.links[link].is_aside) {
-                    let other = self.links[link].other(node);
-                    if self.of[other].contains(link) && left.remove(&other) {
-                        component.insert(other);
-                        next.push(other);
-                    }
-                }
-            }
-            components.push(component);
-        }
-        components.sort_by_key(|component| Reverse(component.len()));
-        components
-    }
-
-    /// A node met somebody of its room within the time it may take.
-    pub fn met_in_time(&self, node: usize) {
-        let it = &self.nodes[node];
-        let met = it.met_ms.unwrap_or_else(|| panic!("seed {}: node {node} met nobody", self.seed));
-        let took = met - it.started_ms;
-        assert!(took <= super::MET_MS, "seed {}: node {node} met somebody after {took} ms", self.seed);
-    }
-
-    /// Peers that a node has a connection to.
-    pub fn degree(&self, node: usize) -> usize {
-        self.of[node].len()
     }
 }

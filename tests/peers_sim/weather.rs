@@ -15,7 +15,7 @@ fn on_lan(n: u32) -> Setup {
 
 #[test]
 fn peers_that_come_and_go_always_get_in() {
-    for seed in seeds(4) {
+    for seed in seeds(2) {
         let mut net = Net::new(seed);
         let hub = net.add(bootstrap());
         net.start(hub);
@@ -50,7 +50,7 @@ fn peers_that_come_and_go_always_get_in() {
 
 #[test]
 fn two_halves_of_a_lan_that_were_apart_become_one() {
-    for seed in seeds(3) {
+    for seed in seeds(2) {
         let mut net = Net::new(seed);
         start_all(&mut net, 80, 50, |_, n| on_lan(n));
         net.run(60_000);
@@ -69,9 +69,11 @@ fn two_halves_of_a_lan_that_were_apart_become_one() {
 /// Each half has what it wants, and mDNS says nothing new: only who looks beyond its neighbours finds the other half.
 #[test]
 fn two_islands_that_want_nothing_become_one_by_looking_beyond() {
-    for seed in seeds(3) {
+    for seed in seeds(2) {
         let mut net = Net::new(seed);
-        (0..80).for_each(|n| drop(net.add(on_lan(n))));
+        for n in 0..80 {
+            net.add(on_lan(n));
+        }
         net.part(|node| (node / 40) as u32);
         (0..80).for_each(|node| net.start(node));
         net.run(60_000);
@@ -84,7 +86,7 @@ fn two_islands_that_want_nothing_become_one_by_looking_beyond() {
 
 #[test]
 fn those_behind_routers_meet_through_those_who_are_not() {
-    for seed in seeds(3) {
+    for seed in seeds(2) {
         let mut net = Net::new(seed);
         let hub = net.add(bootstrap());
         net.start(hub);
@@ -103,7 +105,7 @@ fn those_behind_routers_meet_through_those_who_are_not() {
 
 #[test]
 fn liars_on_a_lan_cause_few_attempts_and_keep_nobody_apart() {
-    for seed in seeds(3) {
+    for seed in seeds(2) {
         let mut net = Net::new(seed);
         start_all(&mut net, 2, 1, |_, n| on_lan(n));
         let liar = |ip: u32| Teller { announcer: Announcer::Host(Network::V4(ip)), scope: Scope::Site };
@@ -160,7 +162,7 @@ fn one_liar_is_bounded_by_itself() {
 /// They join the room and hand nothing on, and come again whatever happens.
 #[test]
 fn forty_five_idle_identities_of_one_address_keep_nobody_out() {
-    for seed in seeds(3) {
+    for seed in seeds(2) {
         for ip in [Ipv4Addr::new(10, 9, 9, 9), Ipv4Addr::new(203, 0, 113, 9)] {
             let mut net = Net::new(seed);
             let rude: Vec<usize> = (0..45).map(|n| net.add(Setup { ip, port: 1_000 + n, ..tiny(0) })).collect();
@@ -192,7 +194,7 @@ fn forty_five_idle_identities_of_one_address_keep_nobody_out() {
 
 #[test]
 fn on_a_lan_with_many_rooms_each_finds_its_own() {
-    for seed in seeds(3) {
+    for seed in seeds(2) {
         let mut net = Net::new(seed);
         start_all(&mut net, 90, 50, |_, n| Setup { topics: vec![Topic(u64::from(n % 6))], ..on_lan(n) });
         let end = net.now_ms + 120_000;
