@@ -7,6 +7,7 @@
 //! bootstrap = ["/dns4/boot.example.org/tcp/4470", "/dnsaddr/boot.example.org"]
 //! mdns = true
 //! dht-protocol = "/ipfs/kad/1.0.0"
+//! clock = "system"                # trusted: right without NTP; untrusted: whatever the kernel says
 //! board = "raspberry-pi-4"
 //! dir = "/var/lib/stonechat"      # a relative one starts at this file's directory
 //! socket = "/run/stonechat/control.sock"
@@ -16,6 +17,7 @@
 use super::arguments::Given;
 use super::nearest::suggest;
 use super::paths::{Environment, SOCKET_FILE, SYSTEM_SOCKET};
+use crate::node::WallClock;
 use crate::node::config::{DEFAULT_DHT_PROTOCOL, DEFAULT_ROOM};
 use crate::wire::bounds::{NICK_BYTES_MAX, ROOM_BYTES_MAX};
 use libp2p::Multiaddr;
@@ -28,7 +30,10 @@ const CONFIG_BYTES_MAX: u64 = 65_536;
 
 /// The keys of the file.
 const KEYS: &[&str] =
-    &["nick", "rooms", "listen", "bootstrap", "mdns", "dht-protocol", "board", "dir", "socket", "verbosity"];
+    &["nick", "rooms", "listen", "bootstrap", "mdns", "dht-protocol", "clock", "board", "dir", "socket", "verbosity"];
+
+/// Whose word counts for the clock, by name.
+const CLOCKS: &[&str] = &["system", "trusted", "untrusted"];
 
 /// The file as written.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -40,6 +45,7 @@ struct File {
     bootstrap: Option<Vec<String>>,
     mdns: Option<bool>,
     dht_protocol: Option<String>,
+    clock: Option<String>,
     board: Option<String>,
     dir: Option<PathBuf>,
     socket: Option<PathBuf>,
@@ -47,7 +53,7 @@ struct File {
 }
 
 /// Flags, file and defaults taken together.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) nick: String,
     pub(crate) rooms: Vec<String>,
@@ -55,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) bootstrap: Vec<Multiaddr>,
     pub(crate) mdns: bool,
     pub(crate) dht_protocol: String,
+    /// Whose word counts for the clock of this machine.
+    pub(crate) clock: WallClock,
     /// By name; found at start if absent.
     pub(crate) board: Option<String>,
     pub(crate) dir: PathBuf,
@@ -100,6 +108,8 @@ pub(crate) enum ConfigError {
     Length(&'static str, String, usize, usize),
     #[error("the DHT protocol `{0}` must begin with a slash, like {DEFAULT_DHT_PROTOCOL}")]
     Protocol(String),
+    #[error("the clock cannot be `{0}`: {1}")]
+    Clock(String, String),
 }
 
 /// Takes flags, file and defaults together.
@@ -161,6 +171,8 @@ fn combine(given: &Given, file: File, environment: &Environment) -> Result<Setti
     if !dht_protocol.starts_with('/') {
         return Err(ConfigError::Protocol(dht_protocol));
     }
+    let clock = given.clock.clone().or(file.clock).unwrap_or_else(|| WallClock::default().name().into());
+    let clock = WallClock::named(&clock).ok_or_else(|| ConfigError::Clock(clock.clone(), suggest(&clock, CLOCKS)))?;
     let named = given.dir.clone().or(file.dir);
     let dir_named = named.is_some();
     let dir = named.or_else(|| environment.dir());
@@ -173,6 +185,7 @@ fn combine(given: &Given, file: File, environment: &Environment) -> Result<Setti
         bootstrap: addresses(list(&given.bootstrap, file.bootstrap))?,
         mdns: !given.no_mdns && file.mdns.unwrap_or(true),
         dht_protocol,
+        clock,
         board: given.board.clone().or(file.board),
         dir: dir.ok_or(ConfigError::NoDir)?,
         dir_named,

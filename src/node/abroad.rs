@@ -157,7 +157,7 @@ impl Node {
             return Err(refuse(format!("{DIRECT_OPEN_MAX} direct messages wait for their answer already")));
         }
         let peer = self.named_peer(named)?;
-        let unix_ms = self.now().unix_ms.unwrap_or(0);
+        let unix_ms = self.unix_ms().unwrap_or(0);
         Ok(self.swarm.behaviour_mut().direct.inner_mut().send_request(&peer, Request::text(text, unix_ms)))
     }
 
@@ -167,7 +167,7 @@ impl Node {
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
                 let taken = self.on_direct_heard(peer, request);
-                let answer = Response::new(taken, self.now().unix_ms.unwrap_or(0));
+                let answer = Response::new(taken, self.unix_ms().unwrap_or(0));
                 let _ = self.swarm.behaviour_mut().direct.inner_mut().send_response(channel, answer);
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
@@ -221,7 +221,7 @@ impl Node {
 
     fn emit_direct(&self, peer: PeerId, outbound: bool, text: &str) {
         let (peer, text) = (peer.to_base58(), sanitize::text(text).to_string());
-        let time = self.now().unix_ms.and_then(rfc3339);
+        let time = self.unix_ms().and_then(rfc3339);
         self.emit(Event::Dm(DirectEvent { peer, outbound, text, time, via: Dialect::Uc.name().to_owned() }));
     }
 }

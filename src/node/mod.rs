@@ -9,6 +9,9 @@ pub mod troubles;
 
 mod address;
 pub mod command;
+mod kernel;
+pub mod wall;
+
 pub mod config;
 pub mod crowd;
 
@@ -43,6 +46,13 @@ pub mod direct;
 
 pub mod courier;
 
+pub mod doubts;
+pub mod hello;
+
+pub mod greetings;
+
+pub mod reserve;
+
 pub mod limits;
 
 mod behaviour;
@@ -54,6 +64,10 @@ pub mod outbox;
 mod recent;
 
 mod state;
+
+mod greet;
+
+mod stamps;
 
 mod talk;
 
@@ -72,4 +86,5 @@ mod run;
 pub use config::{Config, DEFAULT_DHT_PROTOCOL, DEFAULT_PORT, DEFAULT_ROOM, Role};
 pub use handle::{Handle, Refused, Subscription};
 pub use run::{StartError, start};
-pub use state::{Node, build_unix_ms};
+pub use state::Node;
+pub use wall::{WallClock, build_unix_ms};

@@ -140,7 +140,7 @@ fn memory() -> Result<(), String> {
     core.command_join(&room).map_err(|error| format!("{error:?}"))?;
     let new = heap::held().0 - before;
     heap::forget_most();
-    let now = Now::new(1_790_000_000_000, 1, 0);
+    let now = Now::new(1_790_000_000_000, true, 1, 0);
     let text = "a line of chat as people write them, neither short nor long";
     let most = 4 * tiny.limits.history_messages_max;
     for stamp in 1..=u64::from(most) {

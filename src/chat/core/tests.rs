@@ -1,7 +1,7 @@
 //! Tests of the core's answers.
 
 use super::Core;
-use crate::base::time::Now;
+use crate::base::time::{Now, Wall};
 use crate::chat::clock::{AHEAD_MAX_MS, HORIZON_MS};
 use crate::chat::message::{Content, Inbound, Line, MessageId};
 use crate::chat::settings::Settings;
@@ -12,9 +12,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 const BUILD: u64 = 1_790_000_000_000;
-const WALL: u64 = BUILD + 1_000_000;
-const NOW: Now = Now { unix_ms: Some(WALL), monotonic_ms: 1_000 };
-const CLOCKLESS: Now = Now { unix_ms: None, monotonic_ms: 1_000 };
+const WALL: u64 = BUILD + 1_000_001;
+const NOW: Now = Now { wall: Wall::Synchronised(WALL), monotonic_ms: 1_000 };
+const CLOCKLESS: Now = Now { wall: Wall::Unknown, monotonic_ms: 1_000 };
 
 fn settings() -> Settings {
     Settings {
