@@ -247,3 +247,30 @@ fn a_disk_that_takes_no_writes_stops_nobody_and_is_told() {
         trouble(&peer, "disk_refuses").is_none()
     });
 }
+
+#[test]
+fn what_waits_gets_its_right_time_before_anybody_has_it() {
+    for off_ms in [Some(2 * HOUR), Some(-2 * HOUR), Some(5 * 365 * 24 * HOUR), None] {
+        for kept in [false, true] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let remembered = kept.then(|| dir.path().to_owned());
+            let mut board = Peer::start(Config { clock: clock(off_ms, false), remembered, ..config() });
+            let former: Vec<String> = ["one", "two", "three"].map(|text| board.say(text).id).into();
+            let listen = vec![board.address()];
+            let mut sun = Peer::start(Config { clock: clock(Some(0), true), bootstrap: listen, ..config() });
+            let lines = ["one", "two", "three"].map(|text| sun.wait_line(text));
+            for (former, line) in former.iter().zip(&lines) {
+                assert!(line.stamp.abs_diff(unix_ms()) < PATIENCE.as_millis() as u64, "{off_ms:?}: {line:?}");
+                let id = board.wait("word of the new id", |event| match event {
+                    Event::Restamped { former: told, id, .. } if told == former => Some(id.clone()),
+                    _ => None,
+                });
+                assert_eq!(id, line.id, "{off_ms:?}");
+            }
+            assert!(lines.is_sorted_by_key(|line| line.stamp));
+            assert_eq!(history(&board), lines, "{off_ms:?}: the history has them once, with the new ids");
+            let rooms = board.ask(Command::Rooms {});
+            assert!(matches!(&rooms, Ok(Answer::Rooms { rooms }) if rooms[0].messages == 3), "{rooms:?}");
+        }
+    }
+}

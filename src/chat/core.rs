@@ -180,11 +180,12 @@ impl Core {
     /// the former id and the new frame.
     pub fn restamp(&mut self, room: &RoomName, frame: &[u8], now: Now) -> Result<(MessageId, FrameBytes), Refused> {
         let Frame { stamp: former, body } = Frame::decode(frame).map_err(|_| Refused::BadKind)?;
-        let former = MessageId::new(self.own.from(), former).ok_or(Refused::PeerId)?;
-        let (_, anew) = self.compose(room, body, now)?;
-        self.history.remove(room, &Place { stamp: former.stamp(), id: former });
-        self.published(room, &anew, now);
-        Ok((former, anew))
+        let (stamp, anew) = self.compose(room, body, now)?;
+        let id = |stamp| MessageId::new(self.own.from(), stamp).ok_or(Refused::PeerId);
+        let (former, id) = (Place { stamp: former, id: id(former)? }, id(stamp)?);
+        self.history.remove(room, &former);
+        self.keep(room, Place { stamp, id }, body, Inbound::new(&[], &anew), now);
+        Ok((former.id, anew))
     }
 
     /// The clock: what time it is, what others said of it, which stamps are given.

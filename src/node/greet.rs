@@ -56,6 +56,7 @@ impl Node {
             return;
         }
         self.look_at_clock();
+        self.restamp_waiting();
         let telling = self.telling();
         for peer in self.greetings.untold(&telling, now) {
             self.say_hello(peer, now);
@@ -168,6 +169,7 @@ impl Node {
     /// What time it is may be something else than before.
     fn on_time_told(&mut self) {
         self.look_at_clock();
+        self.restamp_waiting();
         self.greetings.hurry(Instant::now());
     }
 

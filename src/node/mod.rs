@@ -67,9 +67,9 @@ mod state;
 
 mod greet;
 
-mod stamps;
-
 mod talk;
+
+mod stamps;
 
 mod tell;
 

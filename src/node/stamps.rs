@@ -3,10 +3,14 @@
 //! A disk that does not take writes, or not in time, keeps nobody from talking: then a crash may give ids twice, and that
 //! is said.
 
-use super::{command::Command, handle::Reply, reserve::DISK_PATIENCE_MS, state::Node};
-use crate::store::{
-    clock_mark::{self, CLOCK_MARK_FILE},
-    writer::{Outcome, Write},
+use super::{command::Command, event::Event, handle::Reply, reserve::DISK_PATIENCE_MS, state::Node, talk::rfc3339};
+use crate::{
+    chat::{core::Core, message::MessageId},
+    store::{
+        clock_mark::{self, CLOCK_MARK_FILE},
+        writer::{Outcome, Write},
+    },
+    wire::{frame::Frame, room::RoomName},
 };
 use std::time::Instant;
 
@@ -45,6 +49,7 @@ impl Node {
             Err(why) => self.reserve.on_failed(why),
         }
         self.core.clock_mut().on_written();
+        self.restamp_waiting();
         self.do_waiting().await;
     }
 
@@ -67,6 +72,43 @@ impl Node {
             self.do_command(command, reply).await;
         }
         self.reserve_stamps();
+    }
+
+    /// Stamps anew what waits and has a time that has turned out to be wrong, with all that follows it in its room: nobody
+    /// has it. False if the disk has to answer first.
+    pub(super) fn restamp_waiting(&mut self) -> bool {
+        let (now, at) = (self.now(), Instant::now());
+        let Node { outbox, core, .. } = self;
+        let said_ms = |said: Instant| now.monotonic_ms.saturating_sub((at - said).as_millis() as u64);
+        let is_off = |core: &Core, room: &RoomName, data: &[u8], said| {
+            !room.is_others() && core.is_off(data, said_ms(said), now)
+        };
+        if !outbox.any(|room, data, said| is_off(core, room, data, said)) {
+            return true;
+        }
+        let (mut stamped, mut off, mut is_done): (Vec<Event>, Option<RoomName>, bool) = (Vec::new(), None, true);
+        outbox.change(at, |room, data, said| {
+            if !is_done || (off.as_ref() != Some(room) && !is_off(core, room, data, said)) {
+                return None;
+            }
+            off = Some(room.clone());
+            let Ok((former, anew)) = core.restamp(room, data, now) else {
+                is_done = false;
+                return None;
+            };
+            let Frame { stamp, .. } = Frame::decode(&anew).ok()?;
+            let id = MessageId::new(former.from(), stamp)?;
+            let time = core.clock().is_wall_time(stamp).then(|| rfc3339(stamp)).flatten();
+            let (room, former, id) = (room.as_str().to_owned(), former.to_string(), id.to_string());
+            stamped.push(Event::Restamped { room, former, id, stamp, time });
+            Some(anew.as_slice().into())
+        });
+        for event in stamped {
+            self.count("waiting lines stamped anew");
+            self.emit(event);
+        }
+        self.reserve_stamps();
+        is_done
     }
 
     /// Writes down exactly which stamps were given, for the next start.
