@@ -17,8 +17,8 @@
 use super::arguments::Given;
 use super::nearest::suggest;
 use super::paths::{Environment, SOCKET_FILE, SYSTEM_SOCKET};
-use crate::node::WallClock;
 use crate::node::config::{DEFAULT_DHT_PROTOCOL, DEFAULT_ROOM};
+use crate::node::wall::{CLOCKS, WallClock};
 use crate::wire::bounds::{NICK_BYTES_MAX, ROOM_BYTES_MAX};
 use libp2p::Multiaddr;
 use serde::Deserialize;
@@ -31,9 +31,6 @@ const CONFIG_BYTES_MAX: u64 = 65_536;
 /// The keys of the file.
 const KEYS: &[&str] =
     &["nick", "rooms", "listen", "bootstrap", "mdns", "dht-protocol", "clock", "board", "dir", "socket", "verbosity"];
-
-/// Whose word counts for the clock, by name.
-const CLOCKS: &[&str] = &["system", "trusted", "untrusted"];
 
 /// The file as written.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]

@@ -15,6 +15,9 @@ use std::{
 /// Milliseconds for which the kernel's word is believed before it is asked again: each message reads the clock.
 const ASK_INTERVAL_MS: u64 = 1_000;
 
+/// The clocks that have a name: whose word counts.
+pub const CLOCKS: &[&str] = &["system", "trusted", "untrusted"];
+
 /// When this program was built: a wall clock before it is not known.
 pub fn build_unix_ms() -> u64 {
     BUILD_UNIX_SECONDS * 1_000
@@ -124,8 +127,8 @@ mod tests {
 
     #[test]
     fn a_clock_has_the_name_by_which_it_is_found() {
-        for name in ["system", "trusted", "untrusted"] {
-            assert_eq!(WallClock::named(name).unwrap().name(), name);
+        for name in CLOCKS {
+            assert_eq!(WallClock::named(name).unwrap().name(), *name);
         }
         assert!(WallClock::named("other").is_none() && WallClock::named("").is_none());
     }

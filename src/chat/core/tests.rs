@@ -240,3 +240,23 @@ fn lines_of_others_are_kept_once_and_in_the_order_they_came() {
     assert_eq!(core.compose_for_others(&others, "hi", NOW), Err(Refused::NotJoined));
     assert_eq!(core.handle_line(&others, inbound(7), line, NOW), Verdict::Refused(Reason::NotJoined));
 }
+
+#[test]
+fn a_line_that_nobody_has_is_stamped_anew_in_the_place_of_the_former_one() {
+    let (mut core, lobby) = (core_in(&["lobby"]), room("lobby"));
+    let ahead = Now { wall: Wall::Guess(WALL + 7_200_000), monotonic_ms: 1_000 };
+    let (_, frame) = core.compose_text(&lobby, "me", "hi", ahead).unwrap();
+    let said = core.published(&lobby, &frame, ahead).unwrap().id;
+    let later = Now { wall: Wall::Guess(WALL + 7_205_000), monotonic_ms: 6_000 };
+    assert!(!core.is_off(&frame, 1_000, later), "nobody says so");
+    core.clock_mut().on_told(b"sun", Some(WALL + 5_000), 1, later);
+    assert!(core.is_off(&frame, 1_000, later));
+    let (former, anew) = core.restamp(&lobby, &frame, later).unwrap();
+    let kept = core.history(&lobby, 9).next().unwrap();
+    assert_eq!((former, core.find(&lobby, &former), kept.data), (said, None, anew.as_slice()));
+    assert!(kept.stamp - WALL - 5_000 < 8 && kept.id != said);
+    assert!(!core.is_off(&anew, 6_000, later));
+    assert_eq!((core.messages(&lobby), texts(&core, &lobby)), (1, ["hi".to_string()].to_vec()));
+    assert_eq!(count(&core, "published"), 1, "it is one line");
+    assert_eq!(core.restamp(&room("attic"), &frame, later), Err(Refused::NotJoined));
+}
