@@ -11,11 +11,14 @@ use crate::base::sequence::{Sequence, Unwritten};
 /// Lanes. A clock that leaps ahead and comes back takes one more of them until the time has passed where it was. The last
 /// one has eight stamps a second. Guess: nobody's clock is wrong in so many ways within the span of its errors.
 pub const LANES: usize = 6;
-/// Stamps written down before the first of them is given: those of one second, so that none leaps further after a crash.
-/// Costs one write to the disk for each line that comes more than a second after the one before.
-pub const STAMPS_RESERVED: u64 = 1_000;
+/// Milliseconds whose stamps are written down before the first of them is given. With the half of those before that may
+/// be left then, none leaps further than a second after a crash. Costs one write to the disk for each line that comes
+/// later than that after the one before.
+pub const STAMPS_RESERVED: u64 = 600;
 /// How far ahead of a wish a lane may be and still serve it, in ms: what a crash can have spent, and as much again.
 const SLACK_MS: u64 = 2 * STAMPS_RESERVED;
+
+const _: () = assert!(STAMPS_RESERVED + STAMPS_RESERVED / 2 < 1_000);
 
 /// For each lane the last stamp that may have been given, 0 for none; and the lane that was used last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -126,3 +126,22 @@ fn a_day_of_a_wrong_clock_costs_nothing_when_it_is_put_right() {
     let all: Vec<u64> = (0..5).map(|at| lane_of(T + at) as u64).collect();
     assert_eq!(all.iter().filter(|lane| **lane == 0).count(), 3, "{all:?}");
 }
+
+#[test]
+fn a_crash_costs_less_than_a_second() {
+    for said in [1, 5, 100, 449, 450, 451, 3_000] {
+        let (mut stamps, mut disk, mut last) = (Stamps::resume(Spent::default()), Spent::default(), T);
+        for _ in 0..said {
+            if let Some(spent) = stamps.reserve(last) {
+                disk = spent;
+                stamps.on_written();
+            }
+            last = stamps.give(last).unwrap();
+        }
+        let mut stamps = Stamps::resume(stamps.reserve(last).unwrap_or(disk));
+        stamps.reserve(last).unwrap();
+        stamps.on_written();
+        let next = stamps.give(last).unwrap();
+        assert!(last < next && next - last < 1_000, "after {said}: {} ms", next - last);
+    }
+}
