@@ -26,5 +26,5 @@ pub struct Behaviour {
     /// universal-connectivity's direct messages.
     pub direct: super::courier::Behaviour,
     /// What time it is, and who is there.
-    pub hello: super::hello::Behaviour,
+    pub hello: super::framed::Behaviour,
 }

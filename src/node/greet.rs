@@ -1,10 +1,10 @@
 //! Greeting: hellos said and heard, refusals told, and what follows for our time.
 
-use super::{doubts::in_words, greetings::Telling, hello, state::Node, troubles::Code};
+use super::{doubts::in_words, framed, greetings::Telling, state::Node, troubles::Code};
 use crate::{
     chat::{clock::AHEAD_MAX_MS, sanitize},
     wire::{
-        hello::{Hello, HelloBytes, Said},
+        hello::{Hello, Said},
         room::RoomName,
     },
 };
@@ -37,11 +37,11 @@ impl Node {
     }
 
     /// Our hello, as it travels.
-    fn hello(&self) -> HelloBytes {
+    fn hello(&self) -> Vec<u8> {
         let (unix_ms, level) = self.core.clock().hello(self.now());
         let said = Said::Hello(Hello { unix_ms, level, nick: &self.nick, version: VERSION });
         // Every part was bounded where it came from.
-        said.encode().unwrap_or_default()
+        said.encode().map(|bytes| bytes.to_vec()).unwrap_or_default()
     }
 
     fn say_hello(&mut self, peer: PeerId, now: Instant) {
@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// Something was said, or was not.
-    pub(super) fn on_hello_event(&mut self, event: hello::Event) {
+    pub(super) fn on_hello_event(&mut self, event: framed::Event) {
         use request_response::{Event, Message};
         let now = Instant::now();
         match event {
@@ -79,7 +79,7 @@ impl Node {
                     }
                     Ok(Said::Refused { author, ahead_ms }) => {
                         self.on_refusal(peer, author, ahead_ms, now);
-                        Said::Noted.encode().unwrap_or_default()
+                        Said::Noted.encode().map(|bytes| bytes.to_vec()).unwrap_or_default()
                     }
                     Ok(Said::Noted) | Err(_) => return self.on_bad_hello(peer),
                 };
@@ -246,7 +246,7 @@ impl Node {
         let bytes = author.to_bytes();
         if let Ok(said) = (Said::Refused { author: &bytes, ahead_ms }).encode() {
             self.count("messages refused for their stamp: authors told");
-            self.swarm.behaviour_mut().hello.send_request(&to, said);
+            self.swarm.behaviour_mut().hello.send_request(&to, said.to_vec());
         }
     }
 }

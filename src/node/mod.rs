@@ -42,6 +42,8 @@ pub mod handle;
 
 mod gate;
 
+pub mod framed;
+
 pub mod direct;
 
 pub mod courier;
