@@ -5,6 +5,7 @@ use crate::base::{
     board::BUILD_UNIX_SECONDS,
     time::{Now, Wall},
 };
+use rustix::time::{ClockId, clock_gettime};
 use std::{
     cell::Cell,
     fmt,
@@ -65,13 +66,15 @@ impl WallClock {
 pub(super) struct Clocks {
     clock: WallClock,
     started: Instant,
+    /// What the clock said then that goes on while the machine sleeps.
+    since_boot_ms: u64,
     /// What the kernel said of its clock, and when.
     kernel: Cell<Option<(Instant, bool)>>,
 }
 
 impl Clocks {
     pub fn new(clock: WallClock) -> Self {
-        Self { clock, started: Instant::now(), kernel: Cell::new(None) }
+        Self { clock, started: Instant::now(), since_boot_ms: since_boot_ms(), kernel: Cell::new(None) }
     }
 
     /// What they say now.
@@ -97,7 +100,7 @@ impl Clocks {
     }
 
     fn monotonic_ms(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
+        since_boot_ms().saturating_sub(self.since_boot_ms)
     }
 
     fn ask_kernel(&self) -> bool {
@@ -112,6 +115,13 @@ impl Clocks {
     }
 }
 
+/// Milliseconds since the machine was started, those in which it slept among them: what others told us of the time holds
+/// after a sleep, too. `Instant` stands still then.
+fn since_boot_ms() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec as u64 * 1_000 + now.tv_nsec as u64 / 1_000_000
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +133,17 @@ mod tests {
         assert!(matches!(wall(WallClock::Untrusted), Wall::Guess(_)));
         assert_eq!(matches!(wall(WallClock::System), Wall::Synchronised(_)), is_clock_synchronised());
         assert_eq!(wall(WallClock::Other(Arc::new(|| Wall::Guess(7)))), Wall::Guess(7));
+    }
+
+    #[test]
+    fn time_goes_on() {
+        let clocks = Clocks::new(WallClock::System);
+        let (before, start) = (clocks.now().monotonic_ms, Instant::now());
+        while start.elapsed() < Duration::from_millis(30) {
+            std::thread::yield_now();
+        }
+        let passed = clocks.now().monotonic_ms - before;
+        assert!((28..60_000).contains(&passed), "{passed}");
     }
 
     #[test]
