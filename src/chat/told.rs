@@ -6,7 +6,7 @@
 //! the time from each other would pass their delays around in a circle.
 
 use crate::wire::bounds::{LEVEL_MAX, PEER_ID_BYTES_MAX};
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Peers whose time is kept; what one more says is not heard. A board has fewer connections.
@@ -25,7 +25,7 @@ pub struct Offer {
 
 /// What connected peers say of the time.
 #[derive(Debug, Clone, Default)]
-pub struct Told(BTreeMap<Vec<u8>, Offer>);
+pub struct Told(Vec<(Box<[u8]>, Offer)>);
 
 impl Told {
     /// A peer (multihash bytes) says this. One whose time nobody vouches for is not kept.
@@ -33,14 +33,16 @@ impl Told {
         if offer.level == 0 || offer.level >= LEVEL_MAX || peer.len() > PEER_ID_BYTES_MAX {
             return self.forget(peer);
         }
-        if self.0.len() < TOLD_MAX || self.0.contains_key(peer) {
-            self.0.insert(peer.to_vec(), offer);
+        if let Some((_, known)) = self.0.iter_mut().find(|(other, _)| **other == *peer) {
+            *known = offer;
+        } else if self.0.len() < TOLD_MAX {
+            self.0.push((peer.into(), offer));
         }
     }
 
     /// A peer is gone.
     pub fn forget(&mut self, peer: &[u8]) {
-        self.0.remove(peer);
+        self.0.retain(|(other, _)| **other != *peer);
     }
 
     /// How many there are.
@@ -50,15 +52,20 @@ impl Told {
 
     /// Whom to believe. Of an even number both in the middle may be wrong: `guess`, an offset of our own, decides.
     pub fn choose(&self, guess: Option<i64>) -> Option<Offer> {
-        let mut offers: Vec<Offer> = self.0.values().copied().collect();
-        offers.sort_by_key(|offer| offer.offset_ms);
-        let (low, high) = (offers.get(offers.len().checked_sub(1)? / 2)?, offers.get(offers.len() / 2)?);
+        // The one that as many are below as above; they are few, and sorting takes more code.
+        let nth = |wanted: usize| {
+            self.0.iter().enumerate().map(|(at, (_, offer))| (offer.offset_ms, at)).find(|place| {
+                let below = self.0.iter().enumerate().filter(|(at, (_, other))| (other.offset_ms, *at) < *place);
+                below.count() == wanted
+            })
+        };
+        let ((low, _), (high, _)) = (nth(self.0.len().checked_sub(1)? / 2)?, nth(self.0.len() / 2)?);
         let middle = match guess {
-            Some(guess) if low.offset_ms.abs_diff(guess) > high.offset_ms.abs_diff(guess) => high,
+            Some(guess) if low.abs_diff(guess) > high.abs_diff(guess) => high,
             // Who is behind is refused by nobody.
             _ => low,
         };
-        let agree = offers.iter().filter(|offer| offer.offset_ms.abs_diff(middle.offset_ms) <= AGREE_MS);
+        let agree = self.0.iter().map(|(_, offer)| offer).filter(|offer| offer.offset_ms.abs_diff(middle) <= AGREE_MS);
         // The largest of equals: it came with the least delay.
         agree.min_by_key(|offer| (offer.level, core::cmp::Reverse(offer.offset_ms))).copied()
     }
@@ -121,7 +128,7 @@ mod tests {
         }
         assert_eq!(many.0.len(), TOLD_MAX);
         many.note(&0_usize.to_be_bytes(), Offer { offset_ms: 1, level: 1 });
-        assert_eq!(many.0.get(0_usize.to_be_bytes().as_slice()).map(|offer| offer.offset_ms), Some(1));
+        assert_eq!(many.0.first().map(|(_, offer)| offer.offset_ms), Some(1));
         many.forget(&0_usize.to_be_bytes());
         assert_eq!(many.0.len(), TOLD_MAX - 1);
     }

@@ -1,10 +1,7 @@
 //! What others hold against our clock, and whom we told that their messages were refused.
 
 use libp2p::PeerId;
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// Milliseconds by which our clock has to differ from the time of others to be worth a word. Guess: what people notice.
 pub const DOUBT_MS: u64 = 60_000;
@@ -24,7 +21,7 @@ pub(super) struct Doubts {
     last: Option<(PeerId, u64, Instant)>,
     /// By how much our clock was said to be off.
     off_ms: Option<i64>,
-    told: BTreeMap<PeerId, Instant>,
+    told: Vec<(PeerId, Instant)>,
 }
 
 impl Doubts {
@@ -59,11 +56,11 @@ impl Doubts {
     /// Whether an author is to be told now that messages of theirs are refused.
     pub fn may_tell(&mut self, author: PeerId, now: Instant) -> bool {
         let interval = Duration::from_secs(REFUSAL_INTERVAL_S);
-        self.told.retain(|_, at| now.saturating_duration_since(*at) < interval);
-        if self.told.len() >= REFUSED_AUTHORS_MAX || self.told.contains_key(&author) {
+        self.told.retain(|(_, at)| now.saturating_duration_since(*at) < interval);
+        if self.told.len() >= REFUSED_AUTHORS_MAX || self.told.iter().any(|(told, _)| *told == author) {
             return false;
         }
-        self.told.insert(author, now);
+        self.told.push((author, now));
         true
     }
 }

@@ -2,10 +2,7 @@
 
 use crate::wire::room::RoomName;
 use libp2p::{PeerId, request_response::OutboundRequestId};
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// Milliseconds that a peer's hello is waited for after it connected. Until then it is in no room of ours, so that what
 /// we say has the right time when it is the first to hear it. Guess: a slow link, twice over.
@@ -62,10 +59,10 @@ struct Greeting {
     heard: (Instant, u32),
 }
 
-/// Every connected peer.
+/// Every connected peer: few, so that to look through them costs less than the code of a map.
 #[derive(Debug)]
 pub(super) struct Greetings {
-    peers: BTreeMap<PeerId, Greeting>,
+    peers: Vec<(PeerId, Greeting)>,
     /// Since when somebody's hello is waited for without a pause.
     waiting_since: Option<Instant>,
     /// Before this there is no look whether something is new, but if it is wanted.
@@ -75,7 +72,7 @@ pub(super) struct Greetings {
 
 impl Greetings {
     pub fn new(now: Instant) -> Self {
-        Self { peers: BTreeMap::new(), waiting_since: None, look: now, wanted: None }
+        Self { peers: Vec::new(), waiting_since: None, look: now, wanted: None }
     }
 
     /// A peer's first connection stands.
@@ -83,19 +80,24 @@ impl Greetings {
         let waits = Some(now + Duration::from_millis(HELLO_WAIT_MS));
         let (rooms, heard) = (Vec::new(), (now, 0));
         let greeting = Greeting { waits, rooms, speaks: true, asked: None, tries: 0, told: None, heard };
-        self.peers.insert(peer, greeting);
+        self.peers.retain(|(other, _)| *other != peer);
+        self.peers.push((peer, greeting));
         self.waiting_since.get_or_insert(now);
     }
 
     /// Its last connection is gone.
     pub fn on_disconnected(&mut self, peer: &PeerId) {
-        self.peers.remove(peer);
+        self.peers.retain(|(other, _)| other != peer);
         self.note_waiting();
+    }
+
+    fn of(&mut self, peer: &PeerId) -> Option<&mut Greeting> {
+        self.peers.iter_mut().find(|(other, _)| other == peer).map(|(_, greeting)| greeting)
     }
 
     /// It is in a room of ours: true if that is to be told later, once its hello is here or waited for in vain.
     pub fn defer(&mut self, peer: &PeerId, room: &RoomName) -> bool {
-        let Some(greeting) = self.peers.get_mut(peer).filter(|greeting| greeting.waits.is_some()) else { return false };
+        let Some(greeting) = self.of(peer).filter(|greeting| greeting.waits.is_some()) else { return false };
         if !greeting.rooms.contains(room) {
             greeting.rooms.push(room.clone());
         }
@@ -104,7 +106,7 @@ impl Greetings {
 
     /// It is not, any more.
     pub fn forget_room(&mut self, peer: &PeerId, room: &RoomName) {
-        if let Some(greeting) = self.peers.get_mut(peer) {
+        if let Some(greeting) = self.of(peer) {
             greeting.rooms.retain(|other| other != room);
         }
     }
@@ -114,12 +116,12 @@ impl Greetings {
     pub fn holds(&self, room: &RoomName, now: Instant) -> bool {
         let is_long = |since| now.saturating_duration_since(since) >= Duration::from_millis(HELLO_WAIT_MS);
         !self.waiting_since.is_some_and(is_long)
-            && self.peers.values().any(|greeting| greeting.waits.is_some() && greeting.rooms.contains(room))
+            && self.peers.iter().any(|(_, greeting)| greeting.waits.is_some() && greeting.rooms.contains(room))
     }
 
     /// Its hello is here, or there will be none: the rooms it is in.
     pub fn on_greeted(&mut self, peer: &PeerId) -> Vec<RoomName> {
-        let Some(greeting) = self.peers.get_mut(peer) else { return Vec::new() };
+        let Some(greeting) = self.of(peer) else { return Vec::new() };
         greeting.waits = None;
         let rooms = std::mem::take(&mut greeting.rooms);
         self.note_waiting();
@@ -128,7 +130,7 @@ impl Greetings {
 
     /// It does not have the protocol: the rooms it is in.
     pub fn on_stranger(&mut self, peer: &PeerId) -> Vec<RoomName> {
-        if let Some(greeting) = self.peers.get_mut(peer) {
+        if let Some(greeting) = self.of(peer) {
             greeting.speaks = false;
         }
         self.on_greeted(peer)
@@ -136,7 +138,7 @@ impl Greetings {
 
     /// Whether something can be said to it.
     pub fn speaks(&self, peer: &PeerId) -> bool {
-        self.peers.get(peer).is_some_and(|greeting| greeting.speaks)
+        self.peers.iter().any(|(other, greeting)| other == peer && greeting.speaks)
     }
 
     /// Those whose hello was waited for in vain.
@@ -179,7 +181,7 @@ impl Greetings {
 
     /// It was told this, by a request if there is one.
     pub fn note_told(&mut self, peer: &PeerId, telling: Telling, request: Option<OutboundRequestId>, now: Instant) {
-        if let Some(greeting) = self.peers.get_mut(peer) {
+        if let Some(greeting) = self.of(peer) {
             greeting.told = Some((now, telling));
             if let Some(request) = request {
                 greeting.asked = Some((request, now));
@@ -189,21 +191,21 @@ impl Greetings {
 
     /// A request is over: how long it took, if it was a hello of ours.
     pub fn on_answer(&mut self, peer: &PeerId, request: OutboundRequestId, now: Instant) -> Option<Duration> {
-        let greeting = self.peers.get_mut(peer)?;
+        let greeting = self.of(peer)?;
         let (_, since) = greeting.asked.take_if(|(asked, _)| *asked == request)?;
         Some(now.saturating_duration_since(since))
     }
 
     /// Whether a hello that was lost is to be sent again.
     pub fn try_again(&mut self, peer: &PeerId) -> bool {
-        let Some(greeting) = self.peers.get_mut(peer) else { return false };
+        let Some(greeting) = self.of(peer) else { return false };
         greeting.tries += 1;
         greeting.tries <= HELLO_TRIES_MAX
     }
 
     /// Whether one more request of this peer is taken.
     pub fn may_hear(&mut self, peer: &PeerId, now: Instant) -> bool {
-        let Some(greeting) = self.peers.get_mut(peer) else { return false };
+        let Some(greeting) = self.of(peer) else { return false };
         let (since, count) = &mut greeting.heard;
         if now.saturating_duration_since(*since) >= Duration::from_secs(60) {
             (*since, *count) = (now, 0);
@@ -214,11 +216,11 @@ impl Greetings {
 
     /// When something is due next. To look whether the clock has moved needs no wake-up of its own.
     pub fn next_due(&self) -> Option<Instant> {
-        self.peers.values().filter_map(|greeting| greeting.waits).chain(self.wanted).min()
+        self.peers.iter().filter_map(|(_, greeting)| greeting.waits).chain(self.wanted).min()
     }
 
     fn note_waiting(&mut self) {
-        if !self.peers.values().any(|greeting| greeting.waits.is_some()) {
+        if !self.peers.iter().any(|(_, greeting)| greeting.waits.is_some()) {
             self.waiting_since = None;
         }
     }
