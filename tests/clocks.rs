@@ -55,6 +55,14 @@ fn until(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
+/// How many are in its room with it.
+fn in_room(peer: &Peer) -> u32 {
+    match peer.ask(Command::Rooms {}) {
+        Ok(Answer::Rooms { rooms }) => rooms[0].peers,
+        other => panic!("no rooms: {other:?}"),
+    }
+}
+
 /// What is wrong there, of one sort.
 fn trouble(peer: &Peer, code: &str) -> Option<String> {
     peer.status().troubles.into_iter().find(|trouble| trouble.code == code).map(|trouble| trouble.sentence)
@@ -104,11 +112,7 @@ fn one_wrong_clock_in_a_chain_of_three_costs_no_line_and_no_order() {
                 let mut peers = [first, second, third];
                 peers.iter_mut().for_each(Peer::wait_joined);
                 // The chain is whole when the one in the middle has both in its room.
-                until("both are there", || {
-                    peers[1]
-                        .ask(Command::Rooms {})
-                        .is_ok_and(|answer| matches!(answer, Answer::Rooms { rooms } if rooms[0].peers == 2))
-                });
+                until("both are there", || in_room(&peers[1]) == 2);
                 talk(&mut peers, &format!("{off_ms:?} at {place}, others vouched for: {vouched}"));
                 let time = peers[place].status().clock;
                 assert_eq!((time.source.as_str(), time.refused), (if vouched { "peers" } else { &*time.source }, 0));
@@ -123,15 +127,15 @@ fn a_liar_is_not_shown_and_knows_it_and_moves_nobody() {
     let moon = named("moon", clock(Some(20), true), &[&sun]);
     let board = named("board", clock(Some(-20 * MINUTE), false), &[&sun, &moon]);
     let mut liar = named("liar", clock(Some(2 * HOUR), true), &[&sun, &moon, &board]);
-    until("all are there", || liar.status().peers == 3 && board.status().peers == 3);
-    liar.wait_joined();
+    until("all are there", || [&sun, &moon, &board, &liar].iter().all(|peer| in_room(peer) == 3));
     liar.say("it is late");
     let told = wait_refused(&mut liar);
     assert!(told.contains("2 h ahead") && (told.contains("sun") || told.contains("moon")), "{told}");
     let status = liar.status();
     assert!(status.clock.refused > 0 && status.clock.synchronised, "{:?}", status.clock);
     assert!(trouble(&liar, "clock_refused").is_some_and(|sentence| sentence.contains("not shown by")));
-    assert!(trouble(&liar, "clock_doubted").is_some_and(|sentence| sentence.contains("say that it is 2 h ahead")));
+    let says = |sentence: String| sentence.contains("say that it is 2 h ahead");
+    until("the liar is told what time it is", || trouble(&liar, "clock_doubted").is_some_and(says));
 
     let mut heard = [sun, moon, board];
     heard[0].say("it is not");
@@ -149,7 +153,8 @@ fn a_liar_is_not_shown_and_knows_it_and_moves_nobody() {
     }
     let clock = heard[2].status().clock;
     assert_eq!((clock.level, clock.source.as_str(), clock.vouchers), (2, "peers", 3));
-    assert!(trouble(&heard[2], "clock_doubted").is_some_and(|sentence| sentence.contains("20 min behind")));
+    let says = |sentence: String| sentence.contains("20 min behind");
+    until("its user is told", || trouble(&heard[2], "clock_doubted").is_some_and(says));
 }
 
 #[test]
@@ -158,8 +163,7 @@ fn word_of_a_refusal_comes_by_way_of_who_brought_it() {
     let sun = named("sun", clock(Some(0), true), &[]);
     let between = named("between", clock(Some(0), false), &[&sun]);
     let mut liar = named("liar", clock(Some(2 * HOUR), true), &[&between]);
-    liar.wait_joined();
-    until("both are there", || between.status().peers == 2);
+    until("both are there", || in_room(&between) == 2 && in_room(&liar) > 0);
     liar.say("it is late");
     wait_refused(&mut liar);
     assert!(sun.counter("messages refused for their stamp: authors told") > 0);

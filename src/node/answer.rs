@@ -52,7 +52,7 @@ impl Node {
     fn rename(&mut self, nick: String) -> Result<(), Refused> {
         check_nick(&nick)?;
         self.nick = nick;
-        self.greetings.hurry(Instant::now());
+        self.greetings.look_at(Instant::now());
         Ok(())
     }
 

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// Milliseconds by which our clock has to differ from the time of others to be worth a word. Guess: what people notice.
 pub const DOUBT_MS: u64 = 60_000;
+/// Milliseconds for which that has to last: when many meet, not all speak at once.
+pub const DOUBT_LASTS_MS: u64 = 3_000;
 /// Seconds between two notices to one author that messages of theirs were refused.
 pub const REFUSAL_INTERVAL_S: u64 = 60;
 /// Authors remembered for that; beyond, nobody is told until a minute is over. Guess: more are hostile.
@@ -19,8 +21,8 @@ pub(super) struct Doubts {
     refused: u64,
     /// By whom last, by how far we were ahead, and when.
     last: Option<(PeerId, u64, Instant)>,
-    /// By how much our clock was said to be off.
-    off_ms: Option<i64>,
+    /// By how much our clock is said to be off, and since when.
+    off: Option<(i64, Instant)>,
     told: Vec<(PeerId, Instant)>,
 }
 
@@ -43,14 +45,18 @@ impl Doubts {
         is_late.then_some((by, ahead_ms))
     }
 
-    /// Our clock is off by so much, as others say, or nobody says anything.
-    pub fn note_off(&mut self, off_ms: Option<i64>) {
-        self.off_ms = off_ms.filter(|off_ms| off_ms.unsigned_abs() >= DOUBT_MS);
+    /// Our clock is off by so much, as others say, or nobody says anything. When to look again whether that lasts.
+    pub fn note_off(&mut self, off_ms: Option<i64>, now: Instant) -> Option<Instant> {
+        let since = self.off.map_or(now, |(_, since)| since);
+        self.off = off_ms.filter(|off_ms| off_ms.unsigned_abs() >= DOUBT_MS).map(|off_ms| (off_ms, since));
+        let lasts = since + Duration::from_millis(DOUBT_LASTS_MS);
+        self.off.map(|_| lasts).filter(|lasts| *lasts > now)
     }
 
-    /// By how much our clock is off, as others say.
-    pub fn off_ms(&self) -> Option<i64> {
-        self.off_ms
+    /// By how much our clock is off, as others have said for a while.
+    pub fn off_ms(&self, now: Instant) -> Option<i64> {
+        let (off_ms, since) = self.off?;
+        (now.saturating_duration_since(since) >= Duration::from_millis(DOUBT_LASTS_MS)).then_some(off_ms)
     }
 
     /// Whether an author is to be told now that messages of theirs are refused.
@@ -102,14 +108,15 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_off_by_little_is_not() {
-        let (mut doubts, off) = (Doubts::default(), DOUBT_MS as i64);
-        for (off_ms, noted) in
-            [(None, None), (Some(off - 1), None), (Some(off), Some(off)), (Some(-off), Some(-off)), (Some(1), None)]
-        {
-            doubts.note_off(off_ms);
-            assert_eq!(doubts.off_ms(), noted);
-        }
+    fn a_clock_that_is_off_by_little_or_not_for_long_is_not() {
+        let (mut doubts, off, start) = (Doubts::default(), DOUBT_MS as i64, Instant::now());
+        let lasts = Duration::from_millis(DOUBT_LASTS_MS);
+        assert_eq!((doubts.note_off(Some(off - 1), start), doubts.off_ms(start + lasts)), (None, None));
+        assert_eq!((doubts.note_off(Some(off), start), doubts.off_ms(start)), (Some(start + lasts), None));
+        assert_eq!(doubts.note_off(Some(-off), start + lasts), None);
+        assert_eq!(doubts.off_ms(start + lasts), Some(-off));
+        assert_eq!((doubts.note_off(None, start + lasts), doubts.off_ms(start + lasts)), (None, None));
+        assert_eq!(doubts.note_off(Some(off), start + lasts), Some(start + 2 * lasts), "it begins anew");
     }
 
     #[test]

@@ -170,14 +170,16 @@ impl Node {
     fn on_time_told(&mut self) {
         self.look_at_clock();
         self.restamp_waiting();
-        self.greetings.hurry(Instant::now());
+        self.greetings.look_at(Instant::now());
     }
 
     /// Says so when our clock turns out to be off, or refused, or to be right after all.
     fn look_at_clock(&mut self) {
         let (now, at) = (self.now(), Instant::now());
-        self.doubts.note_off(self.core.clock().doubt(now));
-        match self.doubts.off_ms().map(|off_ms| self.off_in_words(off_ms)) {
+        if let Some(again) = self.doubts.note_off(self.core.clock().doubt(now), at) {
+            self.greetings.look_at(again);
+        }
+        match self.doubts.off_ms(at).map(|off_ms| self.off_in_words(off_ms)) {
             Some(sentence) => self.trouble(Code::ClockDoubted, "", &sentence, at),
             None => self.trouble_over(Code::ClockDoubted, "", at),
         }

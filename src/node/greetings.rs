@@ -156,14 +156,14 @@ impl Greetings {
         is_due
     }
 
-    /// There may be something new to tell at once.
-    pub fn hurry(&mut self, now: Instant) {
-        self.wanted = Some(now);
+    /// There may be something new to tell then.
+    pub fn look_at(&mut self, at: Instant) {
+        self.wanted = Some(self.wanted.map_or(at, |wanted| wanted.min(at)));
     }
 
     /// Who is to be told this now. If it is too soon for some, the next look is when it is not.
     pub fn untold(&mut self, telling: &Telling, now: Instant) -> Vec<PeerId> {
-        let mut due = Vec::new();
+        let (mut due, mut wanted) = (Vec::new(), self.wanted);
         for (peer, greeting) in &self.peers {
             let Some((at, told)) = greeting.told.as_ref().filter(|_| greeting.speaks && greeting.asked.is_none())
             else {
@@ -172,10 +172,11 @@ impl Greetings {
             let again = *at + Duration::from_millis(HELLO_PAUSE_MS);
             match told.differs(telling) {
                 true if again <= now => due.push(*peer),
-                true => self.wanted = Some(self.wanted.map_or(again, |at| at.min(again))),
+                true => wanted = Some(wanted.map_or(again, |at: Instant| at.min(again))),
                 false => {}
             }
         }
+        self.wanted = wanted;
         due
     }
 
