@@ -42,6 +42,8 @@ struct File {
     bootstrap: Option<Vec<String>>,
     mdns: Option<bool>,
     dht_protocol: Option<String>,
+    /// Read by hand: as one more field it takes ten KB of program.
+    #[serde(skip)]
     clock: Option<String>,
     board: Option<String>,
     dir: Option<PathBuf>,
@@ -142,6 +144,11 @@ fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
         return Err(ConfigError::Key(path.into(), key.clone(), suggest(key, KEYS)));
     }
     let mut file: File = toml::from_str(text).map_err(syntax)?;
+    file.clock = match table.get("clock") {
+        Some(toml::Value::String(name)) => Some(name.clone()),
+        Some(other) => return Err(no_clock(other.type_str())),
+        None => None,
+    };
     let absolute = |relative| path.parent().unwrap_or(Path::new("")).join(relative);
     file.dir = file.dir.map(absolute);
     file.socket = file.socket.map(absolute);
@@ -169,7 +176,7 @@ fn combine(given: &Given, file: File, environment: &Environment) -> Result<Setti
         return Err(ConfigError::Protocol(dht_protocol));
     }
     let clock = given.clock.clone().or(file.clock).unwrap_or_else(|| WallClock::default().name().into());
-    let clock = WallClock::named(&clock).ok_or_else(|| ConfigError::Clock(clock.clone(), suggest(&clock, CLOCKS)))?;
+    let clock = WallClock::named(&clock).ok_or_else(|| no_clock(&clock))?;
     let named = given.dir.clone().or(file.dir);
     let dir_named = named.is_some();
     let dir = named.or_else(|| environment.dir());
@@ -189,6 +196,10 @@ fn combine(given: &Given, file: File, environment: &Environment) -> Result<Setti
         socket: given.socket.clone().or(file.socket),
         verbosity: file.verbosity.unwrap_or(0).saturating_add(given.verbosity),
     })
+}
+
+fn no_clock(name: &str) -> ConfigError {
+    ConfigError::Clock(name.into(), suggest(name, CLOCKS))
 }
 
 fn bounded(what: &'static str, text: &str, min: usize, max: usize) -> Result<(), ConfigError> {

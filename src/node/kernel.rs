@@ -28,6 +28,14 @@ pub fn is_clock_synchronised() -> bool {
     state >= 0 && timex.max_error_us < ERROR_MAX_US
 }
 
+/// Milliseconds since the machine was started, those in which it slept among them.
+pub fn since_boot_ms() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one `timespec`. It knows this clock since Linux 2.6.39; if not, it writes nothing.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

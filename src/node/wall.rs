@@ -1,11 +1,10 @@
 //! Where the node reads the clock, and nowhere else: the wall time, and who vouches for it.
 
-use super::kernel::is_clock_synchronised;
+use super::kernel::{is_clock_synchronised, since_boot_ms};
 use crate::base::{
     board::BUILD_UNIX_SECONDS,
     time::{Now, Wall},
 };
-use rustix::time::{ClockId, clock_gettime};
 use std::{
     cell::Cell,
     fmt,
@@ -66,7 +65,8 @@ impl WallClock {
 pub(super) struct Clocks {
     clock: WallClock,
     started: Instant,
-    /// What the clock said then that goes on while the machine sleeps.
+    /// What the clock said then that goes on while the machine sleeps, as `Instant` does not: what others told us of the
+    /// time holds after a sleep, too.
     since_boot_ms: u64,
     /// What the kernel said of its clock, and when.
     kernel: Cell<Option<(Instant, bool)>>,
@@ -113,13 +113,6 @@ impl Clocks {
             }
         }
     }
-}
-
-/// Milliseconds since the machine was started, those in which it slept among them: what others told us of the time holds
-/// after a sleep, too. `Instant` stands still then.
-fn since_boot_ms() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    now.tv_sec as u64 * 1_000 + now.tv_nsec as u64 / 1_000_000
 }
 
 #[cfg(test)]

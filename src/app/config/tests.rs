@@ -112,6 +112,8 @@ fn every_key_is_known_and_no_other() {
     ] {
         assert_eq!(file(text).unwrap_err().to_string(), sentence);
     }
+    let sentence = file("clock = 5").unwrap_err().to_string();
+    assert_eq!(sentence, "the clock cannot be `integer`: there are: system, trusted, untrusted");
     assert!(file("nick = ").unwrap_err().to_string().starts_with("/etc/stonechat/config.toml, line 1: "));
     assert_eq!(file("nick = ").unwrap_err().to_string().lines().count(), 1);
 }
