@@ -50,6 +50,7 @@ fn start(executor: &Executor, nick: &str, bootstrap: Vec<Multiaddr>) -> Result<(
         bootstrap,
         mdns: false,
         dht_protocol: node::DEFAULT_DHT_PROTOCOL.into(),
+        clock: Default::default(),
         remembered: None,
     };
     let (handle, running) = node::start(config, executor)?;

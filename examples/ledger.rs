@@ -239,6 +239,7 @@ fn config(name: &str, key: &Keypair, bootstrap: &[Multiaddr]) -> Result<Config, 
         bootstrap: bootstrap.to_vec(),
         mdns: false,
         dht_protocol: "/ledger/kad/1.0.0".into(),
+        clock: Default::default(),
         remembered: None,
     })
 }

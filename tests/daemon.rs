@@ -218,7 +218,7 @@ fn the_configuration_of_the_service_is_accepted_also_when_its_lines_are_taken() 
     assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "all of it are comments");
     let taken = |line: &str| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).map(String::from);
     let all: Vec<String> = text.lines().filter_map(taken).collect();
-    assert_eq!(all.len(), 8, "{all:?}");
+    assert_eq!(all.len(), 9, "{all:?}");
     let config = home.path().join("service.toml");
     for text in [text, &all.join("\n")] {
         fs::write(&config, text).unwrap();

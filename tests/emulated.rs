@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use stonechat::node::command;
 use stonechat::node::event::MessageEvent;
+use stonechat::store::clock_mark;
 use stonechat::store::remembered::Remembered;
-use stonechat::store::stamp::Mark;
 use world::peer::{become_one_room, copy_identity, directory};
 use world::{Host, Peer, World};
 
@@ -158,7 +158,7 @@ fn machines_read_the_files_of_one_another() {
             partner_dir = fresh;
         }
         let partner = native.run(&there, partner_dir.path(), &["--no-mdns"]);
-        let mark = Mark::load(dir.path());
+        let mark = clock_mark::load(dir.path()).newest();
         let known = format!("/ip4/{}/tcp/4470/p2p/{}", there.address(), partner.id);
         let args = ["--no-mdns", "--bootstrap", &known];
         let peer = machine.run(&here, dir.path(), if run == 0 { &args } else { &args[..1] });
@@ -171,13 +171,13 @@ fn machines_read_the_files_of_one_another() {
         let line = heard(&partner, &peer, &text);
         let first =
             partner.events().iter().filter_map(command::as_message).find(|line| line.from == peer.id).map(|l| l.stamp);
-        assert!(first > Some(mark.mark()), "{text}: first stamp {first:?}, but up to {mark:?} may be used");
+        assert!(first > Some(mark), "{text}: first stamp {first:?}, but up to {mark} may be used");
         let (ended, _) = peer.terminate();
         assert!(ended.success(), "{text}: {ended}");
-        assert!(Mark::load(dir.path()).mark() >= line.stamp, "{text}: the stamp is kept");
+        assert!(clock_mark::load(dir.path()).newest() >= line.stamp, "{text}: the stamp is kept");
         let remembered = Remembered::load(dir.path(), 8, 8);
         assert!(remembered.list().iter().any(|peer| peer.peer.to_string() == partner.id), "{text}: {remembered:?}");
         assert!(partner.terminate().0.success());
-        println!("{text}: same identity, stamps go on from {}, {} remembered", mark.mark(), remembered.list().len());
+        println!("{text}: same identity, stamps go on from {mark}, {} remembered", remembered.list().len());
     }
 }

@@ -103,6 +103,7 @@ fn bash_completes() {
     assert_eq!(complete("stonechat --nick run ta").unwrap(), ["tail"], "a value is no command");
     assert_eq!(complete("stonechat --dir /x board --sys").unwrap(), ["--systemd"]);
     assert_eq!(complete("stonechat run --board raspberry-pi-zero-").unwrap().len(), 2);
+    assert_eq!(complete("stonechat run --clock tr").unwrap(), ["trusted"]);
     assert_eq!(complete("stonechat run --dir p").unwrap(), ["place"]);
     assert_eq!(complete("stonechat run --config p").unwrap().len(), 2);
     assert_eq!(complete("stonechat completions f").unwrap(), ["fish"]);

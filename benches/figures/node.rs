@@ -42,6 +42,7 @@ pub async fn start(executor: &Executor, bootstrap: Vec<Multiaddr>) -> Result<Nod
         bootstrap,
         mdns: false,
         dht_protocol: "/bench/kad/1.0.0".into(),
+        clock: Default::default(),
         remembered: None,
     };
     let (handle, running) = node::start(config, executor).map_err(|error| error.to_string())?;

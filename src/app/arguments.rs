@@ -94,6 +94,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     many(flag("bootstrap", Some("ADDR"), RUNNING, "a multiaddr to start from, with or without /p2p/…, or /dnsaddr/…")),
     flag("no-mdns", None, RUNNING, "neither look for peers on the local network nor be found there"),
     flag("dht-protocol", Some("P"), RUNNING, "the DHT's protocol name, to keep a network of one's own"),
+    flag("clock", Some("WHO"), RUNNING, "whose word counts for the clock: system (the kernel's), trusted, untrusted"),
     flag("guest", None, RUNNING, "a throwaway identity and directory, gone at the end"),
     flag("dir", Some("DIR"), EVERY, "the peer's directory"),
     flag(
@@ -124,6 +125,7 @@ pub(crate) struct Given {
     pub(crate) bootstrap: Vec<String>,
     pub(crate) no_mdns: bool,
     pub(crate) dht_protocol: Option<String>,
+    pub(crate) clock: Option<String>,
     pub(crate) guest: bool,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) socket: Option<PathBuf>,
@@ -244,6 +246,7 @@ fn take(given: &mut Given, help: &mut bool, long: &'static str, value: OsString)
         "bootstrap" => given.bootstrap.push(text(value)?),
         "no-mdns" => given.no_mdns = true,
         "dht-protocol" => given.dht_protocol = Some(text(value)?),
+        "clock" => given.clock = Some(text(value)?),
         "guest" => given.guest = true,
         "dir" => given.dir = Some(value.into()),
         "socket" => given.socket = Some(value.into()),

@@ -3,6 +3,7 @@
 use super::arguments::{FLAGS, Flag, VERBS, Verb};
 use super::nearest::suggest;
 use crate::base::board::BOARDS;
+use crate::node::wall::CLOCKS;
 use std::fmt::Write;
 
 /// A shell: its name and the script for it.
@@ -30,6 +31,7 @@ fn shells() -> Vec<&'static str> {
 enum Value {
     None,
     Board,
+    Clock,
     Dir,
     File,
     Free,
@@ -39,6 +41,7 @@ fn value(flag: &Flag) -> Value {
     match (flag.value, flag.long) {
         (None, _) => Value::None,
         (_, "board") => Value::Board,
+        (_, "clock") => Value::Clock,
         (_, "dir") => Value::Dir,
         (_, "config" | "socket") => Value::File,
         _ => Value::Free,
@@ -88,6 +91,7 @@ _stonechat() {{
     done
     case $before in
         {}) mapfile -t COMPREPLY < <(compgen -W "{}" -- "$word"); return ;;
+        {}) mapfile -t COMPREPLY < <(compgen -W "{}" -- "$word"); return ;;
         {}) compopt -o filenames 2>/dev/null || :; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
         {}) compopt -o filenames 2>/dev/null || :; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         {}) return ;;
@@ -98,6 +102,8 @@ _stonechat() {{
         pattern(|value| !matches!(value, Value::None)),
         pattern(|value| matches!(value, Value::Board)),
         boards(),
+        pattern(|value| matches!(value, Value::Clock)),
+        CLOCKS.join(" "),
         pattern(|value| matches!(value, Value::Dir)),
         pattern(|value| matches!(value, Value::File)),
         pattern(|value| matches!(value, Value::Free)),
@@ -164,6 +170,7 @@ _stonechat() {{
             let values = match value(flag) {
                 Value::None => String::new(),
                 Value::Board => format!(":board:({})", boards()),
+                Value::Clock => format!(":clock:({})", CLOCKS.join(" ")),
                 Value::Dir => ":directory:_files -/".into(),
                 Value::File => ":file:_files".into(),
                 Value::Free => format!(":{}: ", flag.value.unwrap_or_default()),
@@ -206,6 +213,7 @@ fn fish() -> String {
         let values = match value(flag) {
             Value::None => String::new(),
             Value::Board => format!(" -xa '{}'", boards()),
+            Value::Clock => format!(" -xa '{}'", CLOCKS.join(" ")),
             Value::Dir => " -xa '(__fish_complete_directories)'".into(),
             Value::File => " -rF".into(),
             Value::Free => " -x".into(),

@@ -7,6 +7,7 @@
 //! bootstrap = ["/dns4/boot.example.org/tcp/4470", "/dnsaddr/boot.example.org"]
 //! mdns = true
 //! dht-protocol = "/ipfs/kad/1.0.0"
+//! clock = "system"                # trusted: right without NTP; untrusted: whatever the kernel says
 //! board = "raspberry-pi-4"
 //! dir = "/var/lib/stonechat"      # a relative one starts at this file's directory
 //! socket = "/run/stonechat/control.sock"
@@ -17,6 +18,7 @@ use super::arguments::Given;
 use super::nearest::suggest;
 use super::paths::{Environment, SOCKET_FILE, SYSTEM_SOCKET};
 use crate::node::config::{DEFAULT_DHT_PROTOCOL, DEFAULT_ROOM};
+use crate::node::wall::{CLOCKS, WallClock};
 use crate::wire::bounds::{NICK_BYTES_MAX, ROOM_BYTES_MAX};
 use libp2p::Multiaddr;
 use serde::Deserialize;
@@ -28,7 +30,7 @@ const CONFIG_BYTES_MAX: u64 = 65_536;
 
 /// The keys of the file.
 const KEYS: &[&str] =
-    &["nick", "rooms", "listen", "bootstrap", "mdns", "dht-protocol", "board", "dir", "socket", "verbosity"];
+    &["nick", "rooms", "listen", "bootstrap", "mdns", "dht-protocol", "clock", "board", "dir", "socket", "verbosity"];
 
 /// The file as written.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -40,6 +42,9 @@ struct File {
     bootstrap: Option<Vec<String>>,
     mdns: Option<bool>,
     dht_protocol: Option<String>,
+    /// Read by hand: as one more field it takes ten KB of program.
+    #[serde(skip)]
+    clock: Option<String>,
     board: Option<String>,
     dir: Option<PathBuf>,
     socket: Option<PathBuf>,
@@ -47,7 +52,7 @@ struct File {
 }
 
 /// Flags, file and defaults taken together.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) nick: String,
     pub(crate) rooms: Vec<String>,
@@ -55,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) bootstrap: Vec<Multiaddr>,
     pub(crate) mdns: bool,
     pub(crate) dht_protocol: String,
+    /// Whose word counts for the clock of this machine.
+    pub(crate) clock: WallClock,
     /// By name; found at start if absent.
     pub(crate) board: Option<String>,
     pub(crate) dir: PathBuf,
@@ -100,6 +107,8 @@ pub(crate) enum ConfigError {
     Length(&'static str, String, usize, usize),
     #[error("the DHT protocol `{0}` must begin with a slash, like {DEFAULT_DHT_PROTOCOL}")]
     Protocol(String),
+    #[error("the clock cannot be `{0}`: {1}")]
+    Clock(String, String),
 }
 
 /// Takes flags, file and defaults together.
@@ -135,6 +144,11 @@ fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
         return Err(ConfigError::Key(path.into(), key.clone(), suggest(key, KEYS)));
     }
     let mut file: File = toml::from_str(text).map_err(syntax)?;
+    file.clock = match table.get("clock") {
+        Some(toml::Value::String(name)) => Some(name.clone()),
+        Some(other) => return Err(no_clock(other.type_str())),
+        None => None,
+    };
     let absolute = |relative| path.parent().unwrap_or(Path::new("")).join(relative);
     file.dir = file.dir.map(absolute);
     file.socket = file.socket.map(absolute);
@@ -161,6 +175,8 @@ fn combine(given: &Given, file: File, environment: &Environment) -> Result<Setti
     if !dht_protocol.starts_with('/') {
         return Err(ConfigError::Protocol(dht_protocol));
     }
+    let clock = given.clock.clone().or(file.clock).unwrap_or_else(|| WallClock::default().name().into());
+    let clock = WallClock::named(&clock).ok_or_else(|| no_clock(&clock))?;
     let named = given.dir.clone().or(file.dir);
     let dir_named = named.is_some();
     let dir = named.or_else(|| environment.dir());
@@ -173,12 +189,17 @@ fn combine(given: &Given, file: File, environment: &Environment) -> Result<Setti
         bootstrap: addresses(list(&given.bootstrap, file.bootstrap))?,
         mdns: !given.no_mdns && file.mdns.unwrap_or(true),
         dht_protocol,
+        clock,
         board: given.board.clone().or(file.board),
         dir: dir.ok_or(ConfigError::NoDir)?,
         dir_named,
         socket: given.socket.clone().or(file.socket),
         verbosity: file.verbosity.unwrap_or(0).saturating_add(given.verbosity),
     })
+}
+
+fn no_clock(name: &str) -> ConfigError {
+    ConfigError::Clock(name.into(), suggest(name, CLOCKS))
 }
 
 fn bounded(what: &'static str, text: &str, min: usize, max: usize) -> Result<(), ConfigError> {

@@ -63,7 +63,10 @@ pub(crate) fn room_of(event: &Event) -> Option<&str> {
     match event {
         Event::Message(message) => Some(&message.room),
         Event::Record(record) => Some(&record.room),
-        Event::Joined { room, .. } | Event::Left { room, .. } | Event::Notice { room, .. } => Some(room),
+        Event::Joined { room, .. }
+        | Event::Left { room, .. }
+        | Event::Notice { room, .. }
+        | Event::Restamped { room, .. } => Some(room),
         _ => None,
     }
 }

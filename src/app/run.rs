@@ -69,6 +69,7 @@ async fn live(
         bootstrap: settings.bootstrap.clone(),
         mdns: settings.mdns,
         dht_protocol: settings.dht_protocol.clone(),
+        clock: settings.clock.clone(),
         remembered: (!home.guest).then(|| home.dir.clone()),
     };
     let (handle, node) = node::start(config, executor).map_err(|error| Failure::failed(error.to_string()))?;
@@ -130,6 +131,7 @@ async fn attach(mut client: Client, given: &Given, settings: &Settings) -> Resul
         ("--no-mdns", given.no_mdns),
         ("--dht-protocol", given.dht_protocol.is_some()),
         ("--board", given.board.is_some()),
+        ("--clock", given.clock.is_some()),
     ];
     let without_effect: Vec<&str> =
         without_effect.iter().filter(|(_, given)| *given).map(|(option, _)| *option).collect();

@@ -2,7 +2,8 @@
 
 use super::shown::{duration, name, printable, short_peer, table};
 use crate::base::board::Board;
-use crate::node::command::{Answer, Limit, Peer, Queue, Room, Status, Task};
+use crate::node::command::{Answer, Clock, Limit, Peer, Queue, Room, Status, Task};
+use crate::node::doubts::{DOUBT_MS, in_words};
 use crate::node::event::Stage;
 use std::fmt::Write;
 
@@ -106,7 +107,7 @@ fn status(status: &Status) -> String {
     for node in &status.bootstrap {
         line("bootstrap", node.clone());
     }
-    line("clock", if status.clock_known { "known" } else { "not set: times are shown as --:--" }.into());
+    line("clock", clock(&status.clock));
     let counted: Vec<String> = status
         .counters
         .iter()
@@ -118,6 +119,28 @@ fn status(status: &Status) -> String {
         diagram(&mut text, &status.tasks, &status.queues);
     }
     text
+}
+
+/// Whose time it is.
+fn clock(clock: &Clock) -> String {
+    let off = match clock.offset_ms {
+        _ if !clock.known => "; that of this machine is not set".into(),
+        Some(off_ms) if off_ms.unsigned_abs() >= DOUBT_MS => format!("; that of this machine is {}", in_words(off_ms)),
+        _ => String::new(),
+    };
+    let peers = match clock.vouchers {
+        1 => "1 peer that knows it".into(),
+        vouchers => format!("{vouchers} peers that know it"),
+    };
+    match clock.source.as_str() {
+        "system" => "synchronised".into(),
+        "trusted" => "trusted: nobody but the configuration vouches for it".into(),
+        "peers" => format!("the time of {peers}{off}"),
+        "earlier" => format!("the time of peers that knew it and are gone{off}"),
+        "room" => format!("the time of the room: nobody vouches for any{off}"),
+        "guess" => "this machine's: nobody vouches for it, and nothing is refused for its time".into(),
+        _ => "not set: times are shown as --:--".into(),
+    }
 }
 
 /// The tasks, and the bounded queues as arrows between them.
@@ -166,6 +189,7 @@ mod tests {
                 since: None,
                 for_s: 61,
             }],
+            clock: Clock::default(),
             counters: vec![],
             tasks: vec![Task { name: "node".into(), count: 1, what: "everything".into() }],
             queues: vec![Queue {

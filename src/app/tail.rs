@@ -61,7 +61,7 @@ async fn follow(mut client: Client, output: &mut Output, wanted: Wanted) -> Resu
                 painter.line(&event).unwrap_or_default()
             }
             Event::Message(_) | Event::Record(_) | Event::Dm(_) => protocol::event(&event),
-            Event::Missed { .. } if wanted.json => {
+            Event::Missed { .. } | Event::Restamped { .. } if wanted.json => {
                 output.line(&protocol::event(&event)).await.map_err(Failure::output)?;
                 continue;
             }

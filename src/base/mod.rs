@@ -1,6 +1,7 @@
 //! Floor 0. Stands on: nothing.
 //!
-//! Boards and limits, time, bounded queues, meters, a token bucket, chance from a seed. No operating system, no allocator, no clock, no log.
+//! Boards and limits, time, numbers given once, bounded queues, meters, a token bucket, chance from a seed. No operating
+//! system, no allocator, no clock, no log.
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable)
@@ -15,4 +16,5 @@ pub mod queue;
 pub mod random;
 
 pub mod backoff;
+pub mod sequence;
 pub mod time;

@@ -36,7 +36,7 @@ struct Counters {
 pub struct Core {
     own: MessageId,
     clock: Clock,
-    clock_known: bool,
+    synchronised: bool,
     seen: Seen,
     history: History,
     counters: Counters,
@@ -49,7 +49,7 @@ impl Core {
         Ok(Self {
             own: MessageId::new(own_peer, 0).ok_or(Refused::PeerId)?,
             clock: Clock::new(build_unix_ms),
-            clock_known: false,
+            synchronised: false,
             seen: Seen::new(seen_max, seed),
             history: History::new(rooms_max, history_messages_max, history_bytes_max),
             counters: Counters::default(),
@@ -127,7 +127,7 @@ impl Core {
         match text.len() {
             0 => Err(Refused::EmptyText),
             1..=TEXT_BYTES_MAX if !self.is_joined(room) => Err(Refused::NotJoined),
-            1..=TEXT_BYTES_MAX => self.clock.stamp(now).ok_or(Refused::TooFast),
+            1..=TEXT_BYTES_MAX => Ok(self.clock.stamp(now)?),
             _ => Err(Refused::TooLong(Part::Text)),
         }
     }
@@ -171,14 +171,31 @@ impl Core {
         verdict
     }
 
-    /// The newest stamp given by us: what a reboot without a clock must not go back behind.
-    pub const fn stamp(&self) -> u64 {
-        self.clock.own()
+    /// Whether a message of ours, said at `said_ms` of our monotonic clock, has a stamp that has turned out to be wrong.
+    pub fn is_off(&self, frame: &[u8], said_ms: u64, now: Now) -> bool {
+        Frame::decode(frame).is_ok_and(|frame| self.clock.is_off(frame.stamp, said_ms, now))
     }
 
-    /// Gives only stamps above `stamp` from now on: the mark of an earlier run.
-    pub fn resume(&mut self, stamp: u64) {
-        self.clock.resume(stamp);
+    /// Stamps a message of ours anew that nobody has but ourselves, and keeps it in the place of the former one. Gives
+    /// the former id and the new frame.
+    pub fn restamp(&mut self, room: &RoomName, frame: &[u8], now: Now) -> Result<(MessageId, FrameBytes), Refused> {
+        let Frame { stamp: former, body } = Frame::decode(frame).map_err(|_| Refused::BadKind)?;
+        let (stamp, anew) = self.compose(room, body, now)?;
+        let id = |stamp| MessageId::new(self.own.from(), stamp).ok_or(Refused::PeerId);
+        let (former, id) = (Place { stamp: former, id: id(former)? }, id(stamp)?);
+        self.history.remove(room, &former);
+        self.keep(room, Place { stamp, id }, body, Inbound::new(&[], &anew), now);
+        Ok((former.id, anew))
+    }
+
+    /// The clock: what time it is, what others said of it, which stamps are given.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The clock, to tell it what others say and what the disk has taken.
+    pub const fn clock_mut(&mut self) -> &mut Clock {
+        &mut self.clock
     }
 
     /// The last `count` messages of a room, oldest first; none if it is not joined.
@@ -251,7 +268,7 @@ impl Core {
         if !self.is_joined(room) {
             return Err(Refused::NotJoined);
         }
-        let stamp = self.clock.stamp(now).ok_or(Refused::TooFast)?;
+        let stamp = self.clock.stamp(now)?;
         Ok((stamp, Frame { stamp, body }.to_bytes()?))
     }
 
@@ -322,14 +339,15 @@ impl Core {
         Verdict::Accepted(Message { room, id, stamp, time_known, content, received: now, data, seqno, signature, key })
     }
 
-    /// The first time the wall clock is known, what was believed without it and cannot be true is let go: it would
-    /// be the newest for years and never leave.
+    /// Once our own clock is vouched for, what was believed without it and cannot be true is let go: it would be the
+    /// newest for years and never leave.
     fn note_time(&mut self, now: Now) {
-        if now.clock_known() && !self.clock_known {
+        if now.is_synchronised() && !self.synchronised {
+            self.clock.on_synchronised(now);
             let evicted = self.history.evict_beyond(self.clock.ceiling(now));
             self.counters.ahead_evicted.add(evicted as u64);
         }
-        self.clock_known = now.clock_known();
+        self.synchronised = now.is_synchronised();
     }
 }
 

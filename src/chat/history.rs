@@ -80,6 +80,13 @@ impl History {
         true
     }
 
+    /// Lets one message go: false if it was not kept.
+    pub fn remove(&mut self, room: &RoomName, place: &Place) -> bool {
+        let freed = self.rooms.get_mut(room).map_or(Freed::default(), |room| room.remove(place));
+        self.note_freed(freed);
+        freed.messages > 0
+    }
+
     /// Lets every message go whose stamp is above `ceiling`; how many those were.
     pub fn evict_beyond(&mut self, ceiling: u64) -> usize {
         let mut all = Freed::default();

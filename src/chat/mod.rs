@@ -7,6 +7,9 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable)
 )]
 
+pub mod stamps;
+pub mod told;
+
 pub mod clock;
 pub mod sanitize;
 pub mod seen;

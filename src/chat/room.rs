@@ -140,6 +140,14 @@ impl Room {
         }
     }
 
+    /// Lets one message go.
+    pub fn remove(&mut self, place: &Place) -> Freed {
+        let Ok(at) = self.find_place(place) else { return Freed::default() };
+        let bytes = self.kept.remove(at).map_or(0, |(_, kept)| kept.bytes());
+        self.bytes -= bytes;
+        Freed { messages: usize::from(bytes > 0), bytes }
+    }
+
     /// Lets the oldest message go.
     pub fn evict_oldest(&mut self) -> Freed {
         let bytes = self.kept.pop_front().map_or(0, |(_, kept)| kept.bytes());

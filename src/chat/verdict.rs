@@ -1,6 +1,6 @@
 //! The answers of the core: to the user's commands and to messages of others.
 
-use super::clock::Ahead;
+use super::clock::{Ahead, NoStamp};
 use super::message::Message;
 use crate::base::chars::is_hidden;
 use crate::wire::bounds::NICK_BYTES_MAX;
@@ -30,12 +30,24 @@ pub enum Refused {
     /// The clocks of this machine are beyond what a stamp can hold.
     #[error("the clock is beyond what a message can hold")]
     Clock,
-    /// Stamps, one a millisecond, ran as far ahead of the wall clock as others accept.
-    #[error("more than 1,000 messages a second for minutes: wait until the clock catches up")]
+    /// Stamps, three in four milliseconds, ran as far ahead of the wall clock as others accept.
+    #[error("more than 750 messages a second for minutes: wait until the clock catches up")]
     TooFast,
+    /// The disk has not answered yet that the stamp is written down.
+    #[error("the disk is slower than this: try again")]
+    Unwritten,
     /// Our own peer id is empty or over its bound.
     #[error("the peer id has an unusable length")]
     PeerId,
+}
+
+impl From<NoStamp> for Refused {
+    fn from(why: NoStamp) -> Self {
+        match why {
+            NoStamp::TooFast => Self::TooFast,
+            NoStamp::Unwritten => Self::Unwritten,
+        }
+    }
 }
 
 impl From<EncodeError> for Refused {

@@ -2,9 +2,10 @@
 
 use super::{
     command::Answer,
-    courier::{self, DIRECT_OPEN_MAX, Open},
+    courier::{DIRECT_OPEN_MAX, Open},
     direct::{Refusal, Request, Response},
     event::{DirectEvent, Event},
+    framed,
     handle::{Refused, Reply},
     others,
     state::Node,
@@ -157,22 +158,28 @@ impl Node {
             return Err(refuse(format!("{DIRECT_OPEN_MAX} direct messages wait for their answer already")));
         }
         let peer = self.named_peer(named)?;
-        let unix_ms = self.now().unix_ms.unwrap_or(0);
-        Ok(self.swarm.behaviour_mut().direct.inner_mut().send_request(&peer, Request::text(text, unix_ms)))
+        let unix_ms = self.unix_ms().unwrap_or(0);
+        Ok(self.swarm.behaviour_mut().direct.inner_mut().send_request(&peer, Request::text(text, unix_ms).encode()))
     }
 
     /// Something happened to a direct message.
-    pub(super) fn on_direct(&mut self, event: courier::Event) {
+    pub(super) fn on_direct(&mut self, event: framed::Event) {
         use request_response::{Event, Message};
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let Some(request) = Request::decode(&request) else {
+                    self.count("direct messages broken off");
+                    return log::debug!("a direct message of {peer} is not what the protocol says");
+                };
                 let taken = self.on_direct_heard(peer, request);
-                let answer = Response::new(taken, self.now().unix_ms.unwrap_or(0));
+                let answer = Response::new(taken, self.unix_ms().unwrap_or(0)).encode();
                 let _ = self.swarm.behaviour_mut().direct.inner_mut().send_response(channel, answer);
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
                 let Some(Open { reply, text }) = self.directs.open.remove(&request_id) else { return };
-                let answer = match response.read() {
+                let response = Response::decode(&response);
+                let read = response.map_or(Err("the answer is not what the protocol says".into()), Response::read);
+                let answer = match read {
                     Ok(()) => {
                         self.emit_direct(peer, true, &text);
                         Ok(Answer::Done {})
@@ -221,7 +228,7 @@ impl Node {
 
     fn emit_direct(&self, peer: PeerId, outbound: bool, text: &str) {
         let (peer, text) = (peer.to_base58(), sanitize::text(text).to_string());
-        let time = self.now().unix_ms.and_then(rfc3339);
+        let time = self.unix_ms().and_then(rfc3339);
         self.emit(Event::Dm(DirectEvent { peer, outbound, text, time, via: Dialect::Uc.name().to_owned() }));
     }
 }

@@ -1,14 +1,14 @@
 //! Answers to commands.
 
 use super::{
-    command::{Answer, Command, Limit, Peer, Room, Status, Task},
+    command::{Answer, Clock, Command, Limit, Peer, Room, Status, Task},
     handle::{Refused, Reply},
-    state::{Node, build_unix_ms},
+    state::Node,
     talk::{event_of, refuse},
 };
-use crate::wire::bounds;
+use crate::{chat::clock::Source, wire::bounds};
 use libp2p::kad;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// What each sort of task does, for `status --tasks`.
 const TASKS: [(&str, &str); 7] = [
@@ -22,8 +22,15 @@ const TASKS: [(&str, &str); 7] = [
 ];
 
 impl Node {
-    /// Does as asked.
+    /// Does as asked, at once or as soon as there is a stamp for it.
     pub(super) async fn on_command(&mut self, command: Command, reply: Reply) {
+        match command {
+            Command::Send { .. } | Command::Record { .. } => self.stamp_and_do(command, reply).await,
+            command => self.do_command(command, reply).await,
+        }
+    }
+
+    pub(super) async fn do_command(&mut self, command: Command, reply: Reply) {
         let answer = match command {
             // The other answers it.
             Command::Dm { peer, text } => return self.send_direct(&peer, text, reply),
@@ -45,6 +52,7 @@ impl Node {
     fn rename(&mut self, nick: String) -> Result<(), Refused> {
         check_nick(&nick)?;
         self.nick = nick;
+        self.greetings.look_at(Instant::now());
         Ok(())
     }
 
@@ -96,20 +104,42 @@ impl Node {
             board: self.board.name.into(),
             stage: self.stage,
             why: self.why.clone(),
-            uptime_s: self.started.elapsed().as_secs(),
+            uptime_s: self.clocks.started().elapsed().as_secs(),
             listening: self.listening.iter().map(|a| format!("{a}/p2p/{local}")).collect(),
             peers: self.peers.connected_count() as u32,
             rooms: self.rooms.iter().map(|room| room.as_str().to_owned()).collect(),
             dht_mode: dht_mode.into(),
             dht_peers,
             bootstrap: self.bootstrap.describe(now),
-            clock_known: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .is_ok_and(|d| d.as_millis() as u64 >= build_unix_ms()),
+            clock_known: self.now().clock_known(),
+            clock: self.clock_status(),
             troubles: self.trouble_list(now),
             counters: self.counters(fullest),
             tasks: if tasks { self.task_list() } else { Vec::new() },
             queues: if tasks { self.queues() } else { Vec::new() },
+        }
+    }
+
+    fn clock_status(&self) -> Clock {
+        let now = self.now();
+        let time = self.core.clock().time(now);
+        let source = match time.source {
+            Source::Own => self.clocks.clock().name(),
+            Source::Peers => "peers",
+            Source::Earlier => "earlier",
+            Source::Room => "room",
+            Source::Guess => "guess",
+            Source::Nobody => "none",
+        };
+        let offset_ms = now.unix_ms().map(|own| own.cast_signed().saturating_sub(time.unix_ms.cast_signed()));
+        Clock {
+            known: now.clock_known(),
+            synchronised: now.is_synchronised(),
+            level: time.level,
+            source: source.into(),
+            offset_ms,
+            vouchers: self.core.clock().vouchers() as u32,
+            refused: self.doubts.refused(),
         }
     }
 

@@ -7,7 +7,7 @@ use libp2p::{
 };
 
 /// Every protocol a node speaks. The order matters: limits refuse first, and gossip comes after all others that refuse, for
-/// it must not hear of a connection that is refused afterwards. Neither must direct messages, which refuse none.
+/// it must not hear of a connection that is refused afterwards. Neither must direct messages and hellos, which refuse none.
 #[derive(NetworkBehaviour)]
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub struct Behaviour {
@@ -25,4 +25,6 @@ pub struct Behaviour {
     pub gossip: super::gossip::Behaviour,
     /// universal-connectivity's direct messages.
     pub direct: super::courier::Behaviour,
+    /// What time it is, and who is there.
+    pub hello: super::framed::Behaviour,
 }

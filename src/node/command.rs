@@ -197,6 +197,9 @@ pub struct Status {
     /// What is wrong now and can be helped.
     #[serde(default)]
     pub troubles: Vec<Trouble>,
+    /// What time it is, and who says so.
+    #[serde(default)]
+    pub clock: Clock,
     /// Dropped and refused inputs by name.
     pub counters: Vec<Counter>,
     /// Tasks, when asked for.
@@ -221,6 +224,27 @@ pub struct Trouble {
     pub since: Option<String>,
     /// Seconds since then.
     pub for_s: u64,
+}
+
+/// What time it is, and who says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// Whether the clock of this machine is known (not earlier than the build).
+    pub known: bool,
+    /// Whether somebody vouches for it: only then what is far ahead of it is refused.
+    pub synchronised: bool,
+    /// How far the time in use is vouched for: 0 by nobody, 1 by this machine, n + 1 by a peer that said n.
+    pub level: u8,
+    /// Whose time is in use: `system` or `trusted` (this machine's, vouched for by the kernel or the user), `peers` (theirs
+    /// who are connected), `earlier` (theirs who were), `room` (counted from the newest stamp), `guess` (this machine's,
+    /// vouched for by nobody), `none` (counted from the start).
+    pub source: String,
+    /// By how many ms the clock of this machine is ahead of the time in use; null if it is not known.
+    pub offset_ms: Option<i64>,
+    /// Connected peers whose time is vouched for.
+    pub vouchers: u32,
+    /// How often others refused what was said here, because its stamp was ahead of their clock.
+    pub refused: u64,
 }
 
 /// A counter.

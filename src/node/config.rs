@@ -1,5 +1,6 @@
 //! What a node is started with.
 
+use super::wall::WallClock;
 use crate::base::board::Board;
 use libp2p::{Multiaddr, identity::Keypair};
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub struct Config {
     pub mdns: bool,
     /// The DHT's protocol name, such as [`DEFAULT_DHT_PROTOCOL`].
     pub dht_protocol: String,
-    /// The directory for what outlives a restart (remembered peers, the clock's mark); none for a guest.
+    /// Who vouches for the clock of this machine.
+    pub clock: WallClock,
+    /// The directory for what outlives a restart (remembered peers, the stamps given); none for a guest.
     pub remembered: Option<PathBuf>,
 }

@@ -98,12 +98,12 @@ impl Request {
         }
     }
 
-    /// With its length before it.
+    /// Without the length.
     pub fn encode(&self) -> Vec<u8> {
-        self.encode_length_delimited_to_vec()
+        self.encode_to_vec()
     }
 
-    /// Without the length.
+    /// Reads what [`Self::encode`] gives.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() <= DIRECT_BYTES_MAX { Message::decode(bytes).ok() } else { None }
     }
@@ -129,12 +129,12 @@ impl Response {
         }
     }
 
-    /// With its length before it.
+    /// Without the length.
     pub fn encode(&self) -> Vec<u8> {
-        self.encode_length_delimited_to_vec()
+        self.encode_to_vec()
     }
 
-    /// Without the length.
+    /// Reads what [`Self::encode`] gives.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() <= DIRECT_BYTES_MAX { Message::decode(bytes).ok() } else { None }
     }

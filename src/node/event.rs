@@ -127,6 +127,19 @@ pub enum Event {
         /// A sentence.
         text: String,
     },
+    /// A line or record of ours that waits has another id from now on: its time was wrong, and nobody had it.
+    Restamped {
+        /// The room's name.
+        room: String,
+        /// The id it had.
+        former: String,
+        /// The id it has.
+        id: String,
+        /// Its stamp, in ms.
+        stamp: u64,
+        /// RFC 3339 time, if it is known, else null.
+        time: Option<String>,
+    },
     /// A peer or address was found.
     Discovered {
         /// The peer id (base58), if known.

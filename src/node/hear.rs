@@ -3,6 +3,7 @@
 use super::{
     behaviour::BehaviourEvent,
     event::{Event, FoundBy},
+    hello,
     limits::PROTOCOL_VERSION,
     meet::PING_FAILURES_MAX,
     peers::{is_loopback, without_peer},
@@ -40,6 +41,7 @@ impl Node {
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Dht(event) => self.on_dht(event, now),
             BehaviourEvent::Direct(event) => self.on_direct(event),
+            BehaviourEvent::Hello(event) => self.on_hello_event(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Limits(never) => match never {},
         }
@@ -74,6 +76,9 @@ impl Node {
 
     fn on_identify(&mut self, event: identify::Event, now: Instant) {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
+        if !info.protocols.contains(&hello::PROTOCOL) {
+            self.on_stranger(peer_id);
+        }
         if info.protocol_version != PROTOCOL_VERSION {
             self.swarm.behaviour_mut().gossip.on_other_implementation(peer_id);
             if info.protocols.iter().any(|protocol| protocol.as_ref().starts_with("/meshsub/")) {
@@ -181,12 +186,12 @@ impl Node {
     fn on_gossip(&mut self, event: gossipsub::Event) {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
-                let acceptance = self.on_message(message);
+                let acceptance = self.on_message(message, propagation_source);
                 self.swarm.behaviour_mut().gossip.judge(message_id, &propagation_source, acceptance);
             }
             gossipsub::Event::Subscribed { peer_id, topic } => {
                 if let Some(room) = self.room_of(&topic) {
-                    self.on_member(peer_id, &room);
+                    self.on_subscribed(peer_id, &room);
                     // On this connection it was told nothing of the room so far.
                     self.recent.on_missed(&room, Instant::now());
                 }

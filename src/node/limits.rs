@@ -3,7 +3,8 @@
 use super::{
     config::Role,
     courier,
-    direct::PROTOCOL,
+    direct::{DIRECT_BYTES_MAX, PROTOCOL},
+    framed::Codec,
     gate::Gate,
     gossip::GOSSIP_MESH_LOW,
     intake::TAKEN_MS,
@@ -190,7 +191,8 @@ pub fn direct() -> courier::Behaviour {
         .with_request_timeout(Duration::from_secs(DIRECT_TIMEOUT_S))
         .with_max_concurrent_streams(DIRECT_STREAMS_MAX);
     let protocols = [(StreamProtocol::new(PROTOCOL), ProtocolSupport::Full)];
-    Gate::new(request_response::Behaviour::with_codec(courier::Codec, protocols, config))
+    let codec = Codec { bytes_max: DIRECT_BYTES_MAX };
+    Gate::new(request_response::Behaviour::with_codec(codec, protocols, config))
 }
 
 /// ping, the only notice of a link that died in silence.

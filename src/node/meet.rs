@@ -124,7 +124,7 @@ impl Node {
             mute: None,
         };
         if endpoint.is_dialer() {
-            let unix_ms = self.now().unix_ms.unwrap_or(0);
+            let unix_ms = self.unix_ms().unwrap_or(0);
             self.remembered.note(peer, peers::without_peer(address.clone()), unix_ms);
         } else if let Some(ip) = ip_of(&address) {
             self.on_reached_from(ip);
@@ -140,6 +140,7 @@ impl Node {
         }
         if first {
             self.emit(Event::Connected { peer: peer.to_base58(), address: address.to_string() });
+            self.greet(peer, endpoint.is_dialer(), now);
         }
         self.let_go();
         self.update_stage();
@@ -168,6 +169,7 @@ impl Node {
         if was_in_room && self.wants_peers() {
             self.rendezvous.hurry(now);
         }
+        self.on_gone(&peer);
         self.emit(Event::Disconnected { peer: peer.to_base58() });
         self.update_stage();
     }
@@ -287,6 +289,8 @@ impl Node {
                 }
             }
         }
+        self.give_up_waiting(now);
+        self.tell_news(now);
         self.repeat_due(now);
         if self.outbox_due().is_some_and(|at| at <= now) {
             self.flush_outbox(now);
@@ -323,7 +327,8 @@ impl Node {
             .next_due()
             .filter(|_| room || self.peers.all_connected().any(|(_, c)| c.suspect.is_some() || c.mute.is_some()));
         let (said, waiting) = (self.recent.next_due(), self.outbox_due());
-        let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, said];
+        let (greetings, disk) = (self.greetings.next_due(), self.reserve.next_due());
+        let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, said, greetings, disk];
         all.into_iter().flatten().fold(self.housekeeping, Instant::min)
     }
 }

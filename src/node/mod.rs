@@ -9,6 +9,9 @@ pub mod troubles;
 
 mod address;
 pub mod command;
+mod kernel;
+pub mod wall;
+
 pub mod config;
 pub mod crowd;
 
@@ -39,9 +42,18 @@ pub mod handle;
 
 mod gate;
 
+pub mod framed;
+
 pub mod direct;
 
 pub mod courier;
+
+pub mod doubts;
+pub mod hello;
+
+pub mod greetings;
+
+pub mod reserve;
 
 pub mod limits;
 
@@ -55,7 +67,11 @@ mod recent;
 
 mod state;
 
+mod greet;
+
 mod talk;
+
+mod stamps;
 
 mod tell;
 
@@ -72,4 +88,5 @@ mod run;
 pub use config::{Config, DEFAULT_DHT_PROTOCOL, DEFAULT_PORT, DEFAULT_ROOM, Role};
 pub use handle::{Handle, Refused, Subscription};
 pub use run::{StartError, start};
-pub use state::{Node, build_unix_ms};
+pub use state::Node;
+pub use wall::{WallClock, build_unix_ms};

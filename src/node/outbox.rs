@@ -37,6 +37,8 @@ pub enum Full {
 pub struct Line {
     /// What is handed to gossipsub.
     pub data: Box<[u8]>,
+    /// When it was said, as long as nobody has it: then it can still be changed.
+    pub said: Option<Instant>,
 }
 
 /// The lines that wait, by room, the oldest first.
@@ -72,7 +74,7 @@ impl Outbox {
             return Err(full);
         }
         self.count(1, data.len());
-        self.rooms.entry(room.clone()).or_default().push_back(Line { data: data.into() });
+        self.rooms.entry(room.clone()).or_default().push_back(Line { data: data.into(), said: Some(now) });
         self.retry = now + Duration::from_millis(OUTBOX_RETRY_MS);
         Ok(())
     }
@@ -100,6 +102,26 @@ impl Outbox {
     pub fn put_back(&mut self, room: &RoomName, line: Line) {
         self.count(1, line.data.len());
         self.rooms.entry(room.clone()).or_default().push_front(line);
+    }
+
+    /// Changes lines, by room and the oldest first; none that somebody may have. Where `change` gives nothing they stay.
+    pub fn change(&mut self, now: Instant, mut change: impl FnMut(&RoomName, &[u8], Instant) -> Option<Box<[u8]>>) {
+        for (room, lines) in &mut self.rooms {
+            for line in lines {
+                if let Some(said) = line.said
+                    && let Some(data) = change(room, &line.data, said)
+                {
+                    self.bytes = self.bytes - line.data.len() + data.len();
+                    *line = Line { data, said: Some(now) };
+                }
+            }
+        }
+    }
+
+    /// Whether `is` holds for a line that nobody has.
+    pub fn any(&self, is: impl Fn(&RoomName, &[u8], Instant) -> bool) -> bool {
+        let mut all = self.rooms.iter().flat_map(|(room, lines)| lines.iter().map(move |line| (room, line)));
+        all.any(|(room, line)| line.said.is_some_and(|said| is(room, &line.data, said)))
     }
 
     /// Forgets what waits for a room.
@@ -179,6 +201,27 @@ mod tests {
         assert_eq!(outbox.push(&lobby, &long, now), Err(Full::Bytes));
         assert_eq!(outbox.push(&lobby, b"a short one", now), Ok(()), "there is room for it");
         assert_eq!(outbox.describe().drops, 3);
+    }
+
+    #[test]
+    fn a_line_that_nobody_has_can_be_changed() {
+        let (now, lobby, attic) = (Instant::now(), room("lobby"), room("attic"));
+        let later = now + Duration::from_secs(1);
+        let mut outbox = Outbox::new(now);
+        for (room, text) in [(&lobby, "one"), (&attic, "elsewhere"), (&lobby, "two")] {
+            outbox.push(room, text.as_bytes(), now).unwrap();
+        }
+        let first = outbox.pop(&lobby).unwrap();
+        outbox.put_back(&lobby, Line { said: None, ..first });
+        outbox.change(later, |room, data, said| {
+            assert!(said == now && data != b"one");
+            (room.as_str() == "lobby").then(|| b"another two".as_slice().into())
+        });
+        assert!(outbox.any(|_, data, said| data == b"another two" && said == later));
+        assert!(outbox.any(|room, _, said| room.as_str() == "attic" && said == now));
+        assert!(!outbox.any(|_, data, _| data == b"one"), "somebody may have it");
+        assert_eq!(outbox.bytes, "one".len() + "elsewhere".len() + "another two".len());
+        assert_eq!(texts(&mut outbox, &lobby), ["one", "another two"]);
     }
 
     #[test]

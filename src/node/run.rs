@@ -7,20 +7,22 @@ use super::{
     config::{Config, DEFAULT_PORT, Role},
     crowd,
     event::{FoundBy, Stage},
+    greetings::Greetings,
     handle::{self, Handle, Reply, Request},
     limits,
     outbox::Outbox,
     peers::Peers,
     rendezvous::Rendezvous,
-    state::{Disk, Node, build_unix_ms},
+    state::{Disk, Node},
+    wall::{Clocks, build_unix_ms},
 };
 use crate::{
     chat::{core::Core, settings::Settings},
     net::{self, dns, executor::Executor, mdns, tcp, yamux},
     store::{
+        clock_mark,
         remembered::{REMEMBERED_FILE, Remembered},
-        stamp::{Mark, STAMP_FILE},
-        writer::{Write, Writer},
+        writer::{Outcome, Write, Writer},
     },
 };
 use futures::{FutureExt, StreamExt};
@@ -71,6 +73,7 @@ pub enum StartError {
 enum Turn {
     Swarm(SwarmEvent<super::behaviour::BehaviourEvent>),
     Request(Request),
+    Written(Outcome),
     Due,
     Gone,
 }
@@ -128,15 +131,16 @@ pub fn start(
         ping: limits::ping(),
         dht,
         direct: limits::direct(),
+        hello: super::hello::behaviour(),
         gossip: limits::gossip(&config.keypair, limits, naming.clone()).map_err(StartError::Config)?,
     };
     let mut swarm = Swarm::new(transport, behaviour, local, limits::swarm(executor.clone()));
     listen(&mut swarm, &config.listen)?;
 
     let (remembered_max, addresses_max) = (limits.remembered_peers_max.into(), limits.addresses_per_peer_max.into());
-    let (remembered, clock_mark) = match &config.remembered {
-        Some(dir) => (Remembered::load(dir, remembered_max, addresses_max), Mark::load(dir)),
-        None => (Remembered::new(remembered_max, addresses_max), Mark::default()),
+    let remembered = match &config.remembered {
+        Some(dir) => Remembered::load(dir, remembered_max, addresses_max),
+        None => Remembered::new(remembered_max, addresses_max),
     };
     let mut peers = Peers::new(local, addresses_max);
     for old in remembered.list() {
@@ -151,7 +155,11 @@ pub fn start(
     let seed = [fastrand::u64(..), fastrand::u64(..)];
     let settings = Settings::new(limits, build_unix_ms(), seed);
     let mut core = Core::new(settings, &local.to_bytes()).map_err(|e| StartError::Config(e.to_string()))?;
-    core.resume(clock_mark.mark());
+    let clocks = Clocks::new(config.clock);
+    // A guest is somebody else at the next start.
+    if let Some(dir) = &config.remembered {
+        core.clock_mut().resume(clock_mark::load(dir), clocks.now());
+    }
     let (handle, requests, hub) = handle::channel(limits.commands_queue_max.into(), limits.events_queue_max.into());
     // Boxed at once: it is large, and every copy on the stack stays in memory.
     let mut node = Box::new(Node {
@@ -169,7 +177,10 @@ pub fn start(
         bootstrap: Bootstrap::new(&config.bootstrap, now),
         rendezvous: Rendezvous::default(),
         remembered,
-        clock_mark,
+        clocks,
+        greetings: Greetings::new(now),
+        doubts: Default::default(),
+        reserve: Default::default(),
         disk,
         outbox: Outbox::new(now),
         dials: Default::default(),
@@ -177,7 +188,6 @@ pub fn start(
         stage: Stage::Join,
         why: "just started".into(),
         listening: Vec::new(),
-        started: now,
         hub,
         requests,
         troubles: Default::default(),
@@ -238,7 +248,12 @@ impl Node {
                     swarm_events += 1;
                     return Poll::Ready(event.map_or(Turn::Gone, Turn::Swarm));
                 }
-                if let Poll::Ready(request) = self.requests.poll_next(cx) {
+                if let Poll::Ready(outcome) = self.reserve.poll(cx) {
+                    return Poll::Ready(Turn::Written(outcome));
+                }
+                if self.reserve.has_room()
+                    && let Poll::Ready(request) = self.requests.poll_next(cx)
+                {
                     swarm_events = 0;
                     return Poll::Ready(request.map_or(Turn::Gone, Turn::Request));
                 }
@@ -256,9 +271,11 @@ impl Node {
                     self.on_command(command, reply).await;
                 }
                 Turn::Request(Request::Stop(reply)) => break Some(reply),
+                Turn::Written(outcome) => self.on_stamps_written(outcome).await,
                 Turn::Due => {}
                 Turn::Gone => break None,
             }
+            self.give_up_disk(Instant::now()).await;
             self.do_due(Instant::now());
         };
         self.end(stop).await;
@@ -277,15 +294,6 @@ impl Node {
         }
     }
 
-    /// Keeps the highest stamp used ahead on disk, so that a reboot without a clock does not use one twice.
-    pub(super) fn note_stamp(&mut self) {
-        let Some(bytes) = self.clock_mark.note(self.core.stamp()) else { return };
-        let Some(disk) = &self.disk else { return };
-        if let Err(busy) = disk.writer.write(Write { path: disk.dir.join(STAMP_FILE), bytes }) {
-            log::warn!("the clock's mark not written: {busy}");
-        }
-    }
-
     /// Leaves politely: says goodbye by mDNS and in the rooms, closes every connection, writes to disk.
     async fn end(mut self: Box<Self>, stop: Option<Reply>) {
         self.requests.close();
@@ -297,6 +305,7 @@ impl Node {
             self.swarm.behaviour_mut().gossip.inner_mut().unsubscribe(&topic);
         }
         self.save(true);
+        self.write_given_stamps();
         // Long enough for the unsubscriptions to leave; then connections are closed and waited for.
         self.poll_for(Duration::from_millis(200), |_| false).await;
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();

@@ -6,20 +6,24 @@ use super::{
     bootstrap::Bootstrap,
     command::{Counter, Queue},
     courier::Directs,
+    doubts::Doubts,
     event::{Event, Stage},
+    greetings::Greetings,
     handle::{Hub, Requests},
     others::Naming,
     outbox::Outbox,
     peers::Peers,
     recent::Recent,
     rendezvous::Rendezvous,
+    reserve::Reserve,
     troubles::Troubles,
+    wall::Clocks,
 };
 use crate::{
     base::{board::Board, time::Now},
     chat::core::Core,
     net::executor::Executor,
-    store::{remembered::Remembered, stamp::Mark, writer::Writer},
+    store::{remembered::Remembered, writer::Writer},
     wire::room::RoomName,
 };
 use libp2p::{Multiaddr, PeerId, Swarm, swarm::ConnectionId};
@@ -27,7 +31,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 /// What outlives a restart.
@@ -53,7 +57,10 @@ pub struct Node {
     pub(super) bootstrap: Bootstrap,
     pub(super) rendezvous: Rendezvous,
     pub(super) remembered: Remembered,
-    pub(super) clock_mark: Mark,
+    pub(super) clocks: Clocks,
+    pub(super) greetings: Greetings,
+    pub(super) doubts: Doubts,
+    pub(super) reserve: Reserve,
     pub(super) disk: Option<Disk>,
     pub(super) outbox: Outbox,
     pub(super) dials: BTreeMap<ConnectionId, PeerId>,
@@ -61,7 +68,6 @@ pub struct Node {
     pub(super) stage: Stage,
     pub(super) why: String,
     pub(super) listening: Vec<Multiaddr>,
-    pub(super) started: Instant,
     pub(super) hub: Arc<Hub>,
     pub(super) requests: Requests,
     pub(super) troubles: Troubles,
@@ -71,10 +77,14 @@ pub struct Node {
 }
 
 impl Node {
-    /// Now, with the wall clock if it is known.
+    /// What the clocks say.
     pub(super) fn now(&self) -> Now {
-        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_millis() as u64).ok();
-        Now::new(unix_ms.unwrap_or(0), self.started.elapsed().as_millis() as u64, build_unix_ms())
+        self.clocks.now()
+    }
+
+    /// The wall time, if there is any notion of it: that of the room, whatever our own clock says.
+    pub(super) fn unix_ms(&self) -> Option<u64> {
+        self.core.clock().hello(self.now()).0
     }
 
     pub(super) fn emit(&self, event: Event) {
@@ -167,11 +177,6 @@ impl Node {
         }
         queues
     }
-}
-
-/// When this program was built: a wall clock before it is not known.
-pub fn build_unix_ms() -> u64 {
-    crate::base::board::BUILD_UNIX_SECONDS * 1_000
 }
 
 /// `1 peer`, `2 peers`.

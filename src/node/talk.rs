@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     chat::{
+        clock::Ahead,
         message::{Content, Inbound, Message},
-        verdict::{Acceptance, Verdict},
+        verdict::{Acceptance, Reason, Verdict},
     },
     wire::room::RoomName,
 };
@@ -121,7 +122,7 @@ impl Node {
             let all = self.swarm.behaviour().gossip.inner().all_peers();
             all.filter(|(_, topics)| topics.contains(&&hash)).map(|(peer, _)| *peer).collect()
         };
-        members.into_iter().for_each(|peer| self.on_member(peer, &room));
+        members.into_iter().for_each(|peer| self.on_subscribed(peer, &room));
         self.update_stage();
         Ok(())
     }
@@ -190,8 +191,9 @@ impl Node {
     /// Hands a message to gossipsub, or keeps it for later: false then.
     pub(super) fn hand_out_or_keep(&mut self, room: &RoomName, data: &[u8]) -> Result<bool, Refused> {
         let now = Instant::now();
-        // A line never overtakes one that waits for the same room.
-        let sent = !self.outbox.waits_for(room) && self.hand_out(room, data)?;
+        // A line never overtakes one that waits for the same room, and waits for the hello of who is to hear it first.
+        let waits = self.is_held(room, now) || self.outbox.waits_for(room);
+        let sent = !waits && self.hand_out(room, data)?;
         if !sent && let Err(full) = self.outbox.push(room, data, now) {
             self.count("outbox full");
             return Err(refuse(self.outbox_full(room, full)));
@@ -208,8 +210,8 @@ impl Node {
             _ => String::new(),
         };
         self.emit(event);
-        self.note_stamp();
-        let peers = if sent { self.peers.in_room(room.as_str()) as u32 } else { 0 };
+        // Who has not said hello yet hears it as well.
+        let peers = if sent { self.peers.in_room(room.as_str()).max(1) as u32 } else { 0 };
         Ok(Answer::Sent(Sent { id, peers }))
     }
 
@@ -235,6 +237,11 @@ impl Node {
         }
     }
 
+    /// Whether what is said in a room waits for the hello of somebody there. Where our time is vouched for it is theirs.
+    fn is_held(&self, room: &RoomName, now: Instant) -> bool {
+        self.core.clock().time(self.now()).level == 0 && self.greetings.holds(room, now)
+    }
+
     fn outbox_full(&self, room: &RoomName, full: Full) -> String {
         if self.peers.in_room(room.as_str()) == 0 {
             format!("nobody is in {room} and {full}; they go out when somebody comes")
@@ -245,8 +252,15 @@ impl Node {
 
     /// Sends what waits, in the order it was typed, as far as somebody is there.
     pub(super) fn flush_outbox(&mut self, now: Instant) {
-        for room in self.outbox.start_round(now) {
-            while let Some(line) = self.outbox.pop(&room) {
+        let rooms = self.outbox.start_round(now);
+        // Nothing leaves with a time that is known to be wrong.
+        if !self.restamp_waiting() {
+            return;
+        }
+        for room in rooms {
+            while !self.is_held(&room, now)
+                && let Some(line) = self.outbox.pop(&room)
+            {
                 let sent = self.hand_out(&room, &line.data).unwrap_or_else(|error| {
                     log::warn!("a waiting line for {room} could not be sent: {error}");
                     true
@@ -286,6 +300,7 @@ impl Node {
     /// A peer left a room of ours.
     pub(super) fn on_member_left(&mut self, peer: PeerId, topic: &gossipsub::TopicHash) {
         let Some(room) = self.room_of(topic) else { return };
+        self.greetings.forget_room(&peer, &room);
         let Some(connected) = self.peers.connected_mut(&peer) else { return };
         if connected.rooms.remove(room.as_str()) {
             self.emit(Event::Left { peer: peer.to_base58(), room: room.as_str().to_owned() });
@@ -299,7 +314,7 @@ impl Node {
     }
 
     /// A message came. What gossipsub is told decides whether it travels on and whether its bringer is penalised.
-    pub(super) fn on_message(&mut self, message: gossipsub::Message) -> MessageAcceptance {
+    pub(super) fn on_message(&mut self, message: gossipsub::Message, bringer: PeerId) -> MessageAcceptance {
         let Some(room) = self.room_of(&message.topic) else { return MessageAcceptance::Ignore };
         if let Some(theirs) = others::of(&room) {
             return self.on_line(&room, &theirs, &message);
@@ -318,7 +333,12 @@ impl Node {
                 }
                 self.hub.emit(event_of(&message, &mut self.authors));
             }
-            Verdict::Refused(reason) => log::debug!("a message of {source} dropped in {room}: {reason}"),
+            Verdict::Refused(reason) => {
+                log::debug!("a message of {source} dropped in {room}: {reason}");
+                if let Reason::Ahead(Ahead { by_ms }) = reason {
+                    self.refuse_ahead(source, bringer, by_ms);
+                }
+            }
             Verdict::Sealed | Verdict::Duplicate => {}
         }
         acceptance

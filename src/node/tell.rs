@@ -39,11 +39,14 @@ impl Node {
 
     /// Whether the disk takes what it is given.
     pub(super) fn look_at_disk(&mut self, now: Instant) {
-        match self.disk.as_ref().and_then(|disk| disk.writer.error()) {
+        let Some(disk) = &self.disk else { return };
+        let error = disk.writer.error();
+        self.reserve.on_looked(error.is_some());
+        match error.as_deref().or(self.reserve.failing()) {
             Some(error) => {
                 let sentence = format!(
                     "the disk does not take what a restart should find again ({error}): make space on it, or mount it \
-                     writable; it is tried again until then"
+                     writable; it is tried again until then, and after a crash lines may get ids that were given before"
                 );
                 self.trouble(Code::DiskRefuses, "", &sentence, now);
             }
@@ -67,6 +70,6 @@ impl Node {
     /// The wall time of a moment by the clock as it is now, which may have been set since.
     fn wall_time(&self, at: Instant, now: Instant) -> Option<String> {
         let ago_ms = now.saturating_duration_since(at).as_millis() as u64;
-        rfc3339(self.now().unix_ms?.checked_sub(ago_ms)?)
+        rfc3339(self.unix_ms()?.checked_sub(ago_ms)?)
     }
 }

@@ -42,6 +42,10 @@ macro_rules! codes {
 codes! {
     /// Another program runs under this peer's identity: a copied card or directory.
     IdentityTwice = "identity_twice", over: "this identity is no longer used elsewhere";
+    /// Others refuse what is said here, because its time is ahead of clocks that are synchronised.
+    ClockRefused = "clock_refused", over: "nobody refuses the time of what is said here any more";
+    /// Peers whose clocks are synchronised say that the clock of this machine is off.
+    ClockDoubted = "clock_doubted", over: "the clock of this machine is not known to be off any more";
     /// A limit has refused something again and again. The subject is the limit.
     LimitRefuses = "limit_refuses", over: "the limit refuses nothing any more";
     /// The disk does not take what is to outlive a restart.

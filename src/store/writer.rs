@@ -7,6 +7,7 @@ use super::log::Log;
 use super::log::engine::Engine;
 use super::log::queue::{AppendError, Appended, LogEvent, LogMeter, Queue};
 use super::replace::replace;
+use futures::channel::oneshot;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
@@ -62,9 +63,13 @@ pub struct WriterMeter {
     pub error: Option<String>,
 }
 
+/// How a write went: nothing more, or the system's words. Whoever waits for it is told only if no newer write of the same
+/// file took its place.
+pub type Outcome = Result<(), String>;
+
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Write>,
+    waiting: VecDeque<(Write, Option<oneshot::Sender<Outcome>>)>,
     log: Option<Queue>,
     /// A file was handed over since the last try of one.
     fresh: bool,
@@ -146,9 +151,22 @@ impl Writer {
     /// Hands a write over without waiting. One that waits for the same file is replaced: only the newest counts,
     /// and a card has only so many writes in it.
     pub fn write(&self, write: Write) -> Result<(), DiskBusy> {
+        self.hand_over(write, None)
+    }
+
+    /// The same, and tells how the first try went.
+    pub fn write_and_tell(&self, write: Write) -> Result<oneshot::Receiver<Outcome>, DiskBusy> {
+        let (tell, told) = oneshot::channel();
+        self.hand_over(write, Some(tell)).map(|()| told)
+    }
+
+    fn hand_over(&self, write: Write, tell: Option<oneshot::Sender<Outcome>>) -> Result<(), DiskBusy> {
         let mut state = self.shared.lock();
-        if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.path == write.path) {
-            waiting.bytes = write.bytes;
+        if let Some(waiting) = state.waiting.iter_mut().find(|(waiting, _)| waiting.path == write.path) {
+            *waiting = (write, tell);
+            state.fresh = true;
+            drop(state);
+            self.shared.changed.notify_one();
             return Ok(());
         }
         let capacity = state.meter.capacity;
@@ -156,7 +174,7 @@ impl Writer {
             state.meter.refused += 1;
             return Err(DiskBusy { write, capacity });
         }
-        state.waiting.push_back(write);
+        state.waiting.push_back((write, tell));
         state.fresh = true;
         state.meter.length += 1;
         state.meter.high_water = state.meter.high_water.max(state.meter.length);
@@ -235,8 +253,8 @@ fn run<D: Disk>(shared: &Shared, mut engine: Option<Engine<D>>) {
         let write = if file_waits { state.waiting.pop_front() } else { None };
         state.fresh &= !file_waits;
         drop(state);
-        if let Some(write) = write {
-            replace_file(shared, write, last_try, &mut pause);
+        if let Some((write, tell)) = write {
+            replace_file(shared, write, tell, last_try, &mut pause);
         }
         if log_waits && let Some(engine) = &mut engine {
             append_to_log(shared, engine, false, start);
@@ -252,29 +270,39 @@ fn run<D: Disk>(shared: &Shared, mut engine: Option<Engine<D>>) {
     }
 }
 
-fn replace_file(shared: &Shared, write: Write, last_try: bool, pause: &mut Pause) {
-    let result = replace(&write.path, &write.bytes);
-    shared.fails.store(result.is_err(), Ordering::Relaxed);
+fn replace_file(
+    shared: &Shared,
+    write: Write,
+    tell: Option<oneshot::Sender<Outcome>>,
+    last_try: bool,
+    pause: &mut Pause,
+) {
+    let outcome = replace(&write.path, &write.bytes).map_err(|error| format!("{}: {error}", write.path.display()));
+    shared.fails.store(outcome.is_err(), Ordering::Relaxed);
     let mut state = shared.lock();
-    match result {
+    match &outcome {
         Ok(()) => {
             (state.meter.length, state.meter.written) = (state.meter.length - 1, state.meter.written + 1);
             state.meter.error = None;
             *pause = Pause { until: None, next: Duration::from_millis(RETRY_MS_MIN) };
         }
-        Err(error) => {
-            let sentence = format!("{}: {error}", write.path.display());
+        Err(sentence) => {
             log::debug!("cannot write {sentence}");
             state.meter.failed += 1;
-            state.meter.error = Some(sentence);
-            if last_try || state.waiting.iter().any(|newer| newer.path == write.path) {
+            state.meter.error = Some(sentence.clone());
+            if last_try || state.waiting.iter().any(|(newer, _)| newer.path == write.path) {
                 state.meter.length -= 1;
             } else {
-                state.waiting.push_back(write);
+                state.waiting.push_back((write, None));
             }
             pause.until = Some(Instant::now() + pause.next);
             pause.next = (pause.next * 2).min(Duration::from_millis(RETRY_MS_MAX));
         }
+    }
+    drop(state);
+    if let Some(tell) = tell {
+        // Who does not want to know any more has gone.
+        let _ = tell.send(outcome);
     }
 }
 

@@ -22,6 +22,14 @@ pub const PEER_ID_BYTES_MAX: usize = 64;
 /// that they cannot leave; six bytes of varint hold it.
 pub const STAMP_MAX: u64 = (1 << 42) - 1;
 
+/// Bytes of a program's version, as it is told in a hello (UTF-8). Guess: `10.20.30-rc.40+build` and as much again.
+pub const VERSION_BYTES_MAX: usize = 32;
+/// The largest level of a time that is told: how many peers it came through, and one. Source: NTP's strata end at 15; a
+/// LAN has no such chains, and a time that lost its source is gone after so many hellos.
+pub const LEVEL_MAX: u8 = 8;
+/// Bytes of what is said on `/stonechat/hello/1.0.0`: the largest of its kinds, so that one byte holds the length.
+pub const HELLO_BYTES_MAX: usize = 127;
+
 /// Bytes of a frame besides its body's strings: version 1, stamp 6, body kind 1, two lengths of 2.
 pub const FRAME_OVERHEAD_BYTES_MAX: usize = 12;
 
@@ -29,6 +37,9 @@ const _: () = assert!(FRAME_BYTES_MAX >= RECORD_BYTES_MAX + KIND_BYTES_MAX + FRA
 const _: () = assert!(FRAME_BYTES_MAX >= TEXT_BYTES_MAX + NICK_BYTES_MAX + FRAME_OVERHEAD_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX >= CIPHERTEXT_BYTES_MAX + NONCE_BYTES_MAX + FRAME_OVERHEAD_BYTES_MAX);
 const _: () = assert!(CIPHERTEXT_BYTES_MAX >= RECORD_BYTES_MAX + KIND_BYTES_MAX + 4 + 16);
+// Kind, whether there is a time and the time, level, two strings with their lengths; kind, peer id with its length, how far.
+const _: () = assert!(HELLO_BYTES_MAX >= 1 + 7 + 1 + 1 + NICK_BYTES_MAX + 1 + VERSION_BYTES_MAX);
+const _: () = assert!(HELLO_BYTES_MAX >= 1 + 1 + PEER_ID_BYTES_MAX + 6);
 // Two bytes of varint, as the overhead above counts them.
 const _: () = assert!(FRAME_BYTES_MAX < 1 << 14);
 

@@ -55,6 +55,34 @@
 //! The time of a message: a stamp at or after the day the reading program was built is a wall time (milliseconds
 //! since 1970-01-01 UTC); a smaller one comes from a peer that did not know the time and only gives the order.
 //!
+//! ## A hello
+//!
+//! Peers tell each other what time it is on the protocol `/stonechat/hello/1.0.0`: who dialled asks, each stream carries
+//! one request and one answer, and whoever's time or nickname changed asks again. Both are at most 127 bytes in the
+//! encoding of postcard 1, with one byte before them that holds their length:
+//!
+//! | part | bytes | meaning |
+//! | --- | --- | --- |
+//! | kind | 1 | `00` hello, a request or an answer; `01` refused, a request; `02` noted, the answer to that |
+//! | of a hello: time | 1 to 7 | `00`: not known; or `01` and milliseconds since 1970-01-01 UTC, below 2^42, as a varint |
+//! | level | 1 | how far the time is vouched for: `00` by nobody, `01` by the sender's own clock, which something keeps synchronised, n + 1 by a peer that said n; at most `08`, and `00` where it is not known |
+//! | nickname | 1 to 33 | UTF-8, at most 32 bytes, may be empty |
+//! | version | 1 to 33 | of the program; UTF-8, at most 32 bytes, may be empty |
+//! | of a refusal: author | 2 to 65 | the peer id whose message was refused, 1 to 64 bytes |
+//! | how far | 1 to 6 | milliseconds by which its stamp was ahead of the refusing peer's clock, below 2^42, as a varint |
+//!
+//! ```text
+//! 00 01 80 d8 c1 a2 8c 34 01 03 61 6e 6e 05 30 2e 31 2e 30
+//! │  │  │                 │  └ 3 bytes   └ 5 bytes, "0.1.0"
+//! │  │  │                 └ level 1: its clock is synchronised
+//! │  └──┴ the time is known: 2026-09-21T13:33:20Z
+//! └ hello
+//! ```
+//!
+//! Only a peer whose own clock is synchronised refuses a message for its stamp: one more than ten minutes ahead is
+//! neither shown nor forwarded, and its author is told, by way of the peer that brought it if need be. Everybody else
+//! takes any stamp that is at most ten years after the day the program was built.
+//!
 //! ## Catch-up
 //!
 //! How two peers find out which messages of a room one of them lacks stands in [`sync`].
@@ -71,6 +99,7 @@
 
 pub mod bounds;
 pub mod frame;
+pub mod hello;
 pub mod room;
 pub mod rpc;
 

@@ -37,6 +37,25 @@ pub fn program(home: &Path) -> Command {
     command
 }
 
+/// libfaketime, where it is installed; else it says that `what` is skipped.
+pub fn faketime(what: &str) -> Option<String> {
+    let library = |dir: std::io::Result<std::fs::DirEntry>| {
+        let path = dir.ok()?.path().join("faketime/libfaketimeMT.so.1");
+        path.is_file().then(|| path.to_string_lossy().into_owned())
+    };
+    let found = std::fs::read_dir("/usr/lib").ok().and_then(|mut dirs| dirs.find_map(library));
+    if found.is_none() {
+        assert_ne!(std::env::var("STONECHAT_TEST_FAKETIME").as_deref(), Ok("must"), "libfaketime is missing");
+        println!("skipped: {what}: libfaketime is missing (Debian's package faketime)");
+    }
+    found
+}
+
+/// Has a process see another wall time; the clock that only goes forth stays as it is.
+pub fn fake_time(command: &mut Command, library: &str, moved: &str) {
+    command.env("LD_PRELOAD", library).env("FAKETIME", moved).env("DONT_FAKE_MONOTONIC", "1");
+}
+
 /// Runs it to its end with this on standard input.
 pub fn run(home: &Path, arguments: &[&str], input: &str) -> Output {
     let mut child = program(home)
@@ -170,13 +189,23 @@ impl Peer {
     }
 
     pub fn start_in(home: tempfile::TempDir, arguments: &[&str]) -> Self {
+        Self::start_at(home, None, arguments)
+    }
+
+    /// With a clock that libfaketime moves: its library, and what its variable `FAKETIME` is to say.
+    pub fn start_at(home: tempfile::TempDir, time: Option<(&str, &str)>, arguments: &[&str]) -> Self {
         let board = std::env::var("STONECHAT_TEST_BOARD").unwrap_or_else(|_| stonechat::base::board::DEFAULT.into());
         let mut all = vec!["run", "--listen", "/ip4/127.0.0.1/tcp/0", "--no-mdns"];
         all.extend(arguments);
         if !arguments.contains(&"--board") {
             all.extend(["--board", &board]);
         }
-        let process = Process::start(home.path(), &all);
+        let mut command = program(home.path());
+        command.args(&all);
+        if let Some((library, moved)) = time {
+            fake_time(&mut command, library, moved);
+        }
+        let process = Process::spawn(&mut command);
         let line = process.stderr.wait("listening on ");
         let address = line.trim_start_matches("listening on ").to_string();
         Self { process, home, address }

@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use std::collections::BTreeSet;
-use stonechat::base::time::Now;
+use stonechat::base::time::{Now, Wall};
 use stonechat::chat::core::Core;
 use stonechat::chat::message::{Inbound, MessageId};
 use stonechat::chat::settings::Settings;
@@ -34,7 +34,7 @@ pub fn run(seed: u64) {
     let mut wall = BUILD;
     for _ in 0..300 {
         wall += random.below(5);
-        let now = Now { unix_ms: Some(wall), monotonic_ms: wall - BUILD };
+        let now = Now { wall: Wall::Synchronised(wall), monotonic_ms: wall - BUILD };
         let at = random.index(ROOMS);
         let room = &rooms[at];
         match random.below(12) {

@@ -115,7 +115,7 @@ impl Network {
         let peer = &self.peers[peer];
         let since_boot = self.now - peer.booted_at;
         let unix_ms = peer.skew_ms.map_or(since_boot, |skew| self.now.saturating_add_signed(skew));
-        Now::new(unix_ms, since_boot, BUILD)
+        Now::new(unix_ms, true, since_boot, BUILD)
     }
 
     /// So many turns, each with a word, some time, some arrivals and now and then a misfortune.
@@ -135,8 +135,8 @@ impl Network {
 
     fn reboot(&mut self, peer: usize) {
         let mut core = self.boot(&self.peers[peer].id);
-        // As the mark on the disk does it.
-        core.resume(self.peers[peer].core.stamp());
+        // As the file on the disk does it.
+        core.clock_mut().resume(self.peers[peer].core.clock().given(), self.now_of(peer));
         let skew_ms = self.clock();
         let peer = &mut self.peers[peer];
         *peer = Peer {
@@ -154,6 +154,9 @@ impl Network {
         let (now, room) = (self.now_of(author), self.random.index(self.rooms.len()));
         let peer = &mut self.peers[author];
         let name = &self.rooms[room];
+        // The disk answers at once.
+        peer.core.clock_mut().reserve(now);
+        peer.core.clock_mut().on_written();
         let text = format!("{} of {author}", peer.said);
         let (stamp, frame) = match self.random.below(3) {
             0 => peer.core.compose_record(name, "sim/number", text.as_bytes(), now).unwrap(),
@@ -222,7 +225,7 @@ impl Network {
     /// A stranger sends what nobody may take.
     fn mischief(&mut self, to: usize) {
         let now = self.now_of(to);
-        let beyond = now.unix_ms.map_or(BUILD + HORIZON_MS, |wall| wall + AHEAD_MAX_MS) + 1;
+        let beyond = now.unix_ms().map_or(BUILD + HORIZON_MS, |wall| wall + AHEAD_MAX_MS) + 1;
         let late = Frame { stamp: beyond + self.random.below(1 << 40), body: Body::Text { nick: "", text: "soon" } };
         let mut garbage: Vec<u8> = (0..self.random.below(80)).map(|_| self.random.next() as u8).collect();
         let mut other_version = late.to_bytes().unwrap();

@@ -34,6 +34,7 @@ pub fn config() -> Config {
         bootstrap: vec![],
         mdns: false,
         dht_protocol: node::DEFAULT_DHT_PROTOCOL.into(),
+        clock: Default::default(),
         remembered: None,
     }
 }

@@ -43,8 +43,10 @@ fn main() {
     let Ok(mut core) = Core::new(Settings::new(&tiny.limits, 0, black_box([1, 2])), black_box(b"own")) else { return };
     let Ok(room) = RoomName::from_topic(black_box("stonechat/1/lobby")) else { return };
     black_box(core.command_join(&room).is_ok());
-    core.resume(black_box(7));
-    let now = black_box(Now::new(1_790_000_000_000, 1, 0));
+    let now = black_box(Now::new(1_790_000_000_000, true, 1, 0));
+    core.clock_mut().resume(black_box(Default::default()), now);
+    black_box(core.clock_mut().reserve(now));
+    core.clock_mut().on_written();
     if let Ok((_, frame)) = core.compose_text(&room, black_box("ann"), black_box("hi"), now) {
         core.published(&room, &frame, now).iter().for_each(show);
     }
@@ -56,6 +58,6 @@ fn main() {
         show(&message);
     }
     core.history(&room, black_box(10)).for_each(|message| show(&message));
-    black_box((core.counters(), core.stamp()));
+    black_box((core.counters(), core.clock().given()));
     black_box(core.command_leave(&room).is_ok());
 }

@@ -22,6 +22,7 @@ use stonechat::chat::settings::Settings;
 use stonechat::compat::profile::{Named, Profile};
 use stonechat::compat::room::{Room, Said};
 use stonechat::wire::frame::{Body, Frame};
+use stonechat::wire::hello;
 use stonechat::wire::room::RoomName;
 
 board::entry!(main);
@@ -33,9 +34,11 @@ fn on_panic(info: &PanicInfo<'_>) -> ! {
 }
 
 /// The files, and what checks a line of each.
-const FILES: [(&str, &str, Check); 8] = [
+const FILES: [(&str, &str, Check); 10] = [
     ("accepted.txt", include_str!("../../../tests/vectors/accepted.txt"), accepted),
     ("refused.txt", include_str!("../../../tests/vectors/refused.txt"), refused),
+    ("hellos.txt", include_str!("../../../tests/vectors/hellos.txt"), greeting),
+    ("hellos_refused.txt", include_str!("../../../tests/vectors/hellos_refused.txt"), greeting_refused),
     ("rooms.txt", include_str!("../../../tests/vectors/rooms.txt"), room),
     ("rooms_refused.txt", include_str!("../../../tests/vectors/rooms_refused.txt"), room_refused),
     ("others_rooms.txt", include_str!("../../../tests/vectors/others_rooms.txt"), others_room),
@@ -79,6 +82,19 @@ fn accepted(fields: &[&str]) -> Result<(), String> {
 fn refused(fields: &[&str]) -> Result<(), String> {
     let [bytes, why] = fields else { return Err("not two fields".into()) };
     equal(format!("{:?}", Frame::decode(&hex(bytes))).as_str(), &format!("Err({why})"))
+}
+
+/// What the bytes mean is checked where the tests run; here, that they are read and written as there.
+fn greeting(fields: &[&str]) -> Result<(), String> {
+    let [bytes, ..] = fields else { return Err("no bytes".into()) };
+    let bytes = hex(bytes);
+    let said = hello::Said::decode(&bytes).map_err(|error| format!("{error:?}"))?;
+    equal(said.encode().map_err(|error| format!("{error:?}"))?.as_slice(), bytes.as_slice())
+}
+
+fn greeting_refused(fields: &[&str]) -> Result<(), String> {
+    let [bytes, why] = fields else { return Err("not two fields".into()) };
+    equal(format!("{:?}", hello::Said::decode(&hex(bytes))).as_str(), &format!("Err({why})"))
 }
 
 fn room(fields: &[&str]) -> Result<(), String> {
@@ -140,7 +156,7 @@ fn memory() -> Result<(), String> {
     core.command_join(&room).map_err(|error| format!("{error:?}"))?;
     let new = heap::held().0 - before;
     heap::forget_most();
-    let now = Now::new(1_790_000_000_000, 1, 0);
+    let now = Now::new(1_790_000_000_000, true, 1, 0);
     let text = "a line of chat as people write them, neither short nor long";
     let most = 4 * tiny.limits.history_messages_max;
     for stamp in 1..=u64::from(most) {

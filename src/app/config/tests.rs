@@ -21,6 +21,7 @@ listen = ["/ip4/0.0.0.0/tcp/4470"]
 bootstrap = ["/dnsaddr/boot.example.org"]
 mdns = false
 dht-protocol = "/our/kad/1.0.0"
+clock = "trusted"
 board = "tiny"
 dir = "state"
 socket = "talk.sock"
@@ -36,6 +37,7 @@ fn the_file_holds_what_the_flags_hold() {
     assert_eq!(settings.bootstrap, ["/dnsaddr/boot.example.org".parse().unwrap()]);
     assert!(!settings.mdns);
     assert_eq!(settings.dht_protocol, "/our/kad/1.0.0");
+    assert_eq!(settings.clock.name(), "trusted");
     assert_eq!(settings.board.as_deref(), Some("tiny"));
     assert_eq!(settings.dir, Path::new("/etc/stonechat/state"));
     assert_eq!(settings.sockets(), [Path::new("/etc/stonechat/talk.sock")]);
@@ -51,6 +53,7 @@ fn a_flag_wins() {
         bootstrap: vec!["/ip4/127.0.0.1/tcp/1".into()],
         dht_protocol: Some("/x".into()),
         board: Some("generic".into()),
+        clock: Some("untrusted".into()),
         dir: Some("/x".into()),
         socket: Some("/y".into()),
         verbosity: -2,
@@ -61,7 +64,7 @@ fn a_flag_wins() {
     assert_eq!(settings.listen, ["/ip4/127.0.0.1/tcp/0".parse().unwrap()]);
     assert_eq!(settings.bootstrap, ["/ip4/127.0.0.1/tcp/1".parse().unwrap()]);
     assert_eq!((settings.dht_protocol.as_str(), settings.board.as_deref()), ("/x", Some("generic")));
-    assert_eq!(settings.sockets(), [Path::new("/y")]);
+    assert_eq!((settings.sockets(), settings.clock.name()), (vec!["/y".into()], "untrusted"));
     assert_eq!((settings.dir, settings.verbosity), ("/x".into(), -1));
     let no_mdns = Given { no_mdns: true, ..Given::default() };
     assert!(!super::combine(&no_mdns, File { mdns: Some(true), ..File::default() }, &environment()).unwrap().mdns);
@@ -73,6 +76,7 @@ fn without_anything_there_are_defaults() {
     assert_eq!(settings.rooms, ["lobby"]);
     assert_eq!(settings.dht_protocol, DEFAULT_DHT_PROTOCOL);
     assert_eq!(settings.dir, Path::new("/home/ann/.local/share/stonechat"));
+    assert_eq!(settings.clock.name(), "system");
     assert!(settings.mdns && settings.nick.is_empty() && settings.listen.is_empty());
 }
 
@@ -108,6 +112,8 @@ fn every_key_is_known_and_no_other() {
     ] {
         assert_eq!(file(text).unwrap_err().to_string(), sentence);
     }
+    let sentence = file("clock = 5").unwrap_err().to_string();
+    assert_eq!(sentence, "the clock cannot be `integer`: there are: system, trusted, untrusted");
     assert!(file("nick = ").unwrap_err().to_string().starts_with("/etc/stonechat/config.toml, line 1: "));
     assert_eq!(file("nick = ").unwrap_err().to_string().lines().count(), 1);
 }
@@ -127,6 +133,10 @@ fn values_out_of_bounds_are_refused_with_the_bound() {
         (
             Given { dht_protocol: Some("kad".into()), ..Given::default() },
             "the DHT protocol `kad` must begin with a slash, like /ipfs/kad/1.0.0",
+        ),
+        (
+            Given { clock: Some("trustd".into()), ..Given::default() },
+            "the clock cannot be `trustd`: did you mean `trusted`?",
         ),
     ] {
         assert_eq!(settings(&given, "").unwrap_err().to_string(), sentence);

@@ -33,6 +33,7 @@ fn status() -> Status {
         bootstrap: vec![],
         clock_known: true,
         troubles: vec![],
+        clock: Default::default(),
         counters: vec![],
         tasks: vec![],
         queues: vec![],

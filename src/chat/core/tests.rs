@@ -1,7 +1,7 @@
 //! Tests of the core's answers.
 
 use super::Core;
-use crate::base::time::Now;
+use crate::base::time::{Now, Wall};
 use crate::chat::clock::{AHEAD_MAX_MS, HORIZON_MS};
 use crate::chat::message::{Content, Inbound, Line, MessageId};
 use crate::chat::settings::Settings;
@@ -12,9 +12,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 const BUILD: u64 = 1_790_000_000_000;
-const WALL: u64 = BUILD + 1_000_000;
-const NOW: Now = Now { unix_ms: Some(WALL), monotonic_ms: 1_000 };
-const CLOCKLESS: Now = Now { unix_ms: None, monotonic_ms: 1_000 };
+const WALL: u64 = BUILD + 1_000_001;
+const NOW: Now = Now { wall: Wall::Synchronised(WALL), monotonic_ms: 1_000 };
+const CLOCKLESS: Now = Now { wall: Wall::Unknown, monotonic_ms: 1_000 };
 
 fn settings() -> Settings {
     Settings {
@@ -239,4 +239,24 @@ fn lines_of_others_are_kept_once_and_in_the_order_they_came() {
     core.command_leave(&others).unwrap();
     assert_eq!(core.compose_for_others(&others, "hi", NOW), Err(Refused::NotJoined));
     assert_eq!(core.handle_line(&others, inbound(7), line, NOW), Verdict::Refused(Reason::NotJoined));
+}
+
+#[test]
+fn a_line_that_nobody_has_is_stamped_anew_in_the_place_of_the_former_one() {
+    let (mut core, lobby) = (core_in(&["lobby"]), room("lobby"));
+    let ahead = Now { wall: Wall::Guess(WALL + 7_200_000), monotonic_ms: 1_000 };
+    let (_, frame) = core.compose_text(&lobby, "me", "hi", ahead).unwrap();
+    let said = core.published(&lobby, &frame, ahead).unwrap().id;
+    let later = Now { wall: Wall::Guess(WALL + 7_205_000), monotonic_ms: 6_000 };
+    assert!(!core.is_off(&frame, 1_000, later), "nobody says so");
+    core.clock_mut().on_told(b"sun", Some(WALL + 5_000), 1, later);
+    assert!(core.is_off(&frame, 1_000, later));
+    let (former, anew) = core.restamp(&lobby, &frame, later).unwrap();
+    let kept = core.history(&lobby, 9).next().unwrap();
+    assert_eq!((former, core.find(&lobby, &former), kept.data), (said, None, anew.as_slice()));
+    assert!(kept.stamp - WALL - 5_000 < 8 && kept.id != said);
+    assert!(!core.is_off(&anew, 6_000, later));
+    assert_eq!((core.messages(&lobby), texts(&core, &lobby)), (1, ["hi".to_string()].to_vec()));
+    assert_eq!(count(&core, "published"), 1, "it is one line");
+    assert_eq!(core.restamp(&room("attic"), &frame, later), Err(Refused::NotJoined));
 }

@@ -1,14 +1,14 @@
 //! Tests of the bounded history.
 
 use super::History;
-use crate::base::time::Now;
+use crate::base::time::{Now, Wall};
 use crate::chat::message::{Inbound, MessageId};
 use crate::chat::room::{Kept, Place};
 use crate::wire::frame::{Body, Frame};
 use crate::wire::room::RoomName;
 use alloc::vec::Vec;
 
-const NOW: Now = Now { unix_ms: None, monotonic_ms: 0 };
+const NOW: Now = Now { wall: Wall::Unknown, monotonic_ms: 0 };
 
 fn room(name: &str) -> RoomName {
     RoomName::new(name).unwrap()

@@ -143,3 +143,20 @@ fn a_file_that_fails_does_not_hold_up_the_log_nor_the_log_a_file() {
     let meter = writer.close();
     assert!(meter.failed >= 1 && meter.written == 1, "{meter:?}");
 }
+
+#[test]
+fn who_asks_is_told_how_it_went() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = Writer::start(4).unwrap();
+    let told = writer.write_and_tell(write(dir.path().join("file"), "x")).unwrap();
+    assert_eq!(smol::block_on(told), Ok(Ok(())));
+    assert_eq!(fs::read(dir.path().join("file")).unwrap(), b"x", "it is there before it is told");
+    let told = writer.write_and_tell(write(dir.path().join("gone/file"), "x")).unwrap();
+    assert!(smol::block_on(told).unwrap().unwrap_err().contains("gone/file: "));
+    // Nobody is told of a write that a newer one of the file took the place of.
+    let all: Vec<_> =
+        (0..50).map(|at| writer.write_and_tell(write(dir.path().join("file"), &at.to_string())).unwrap()).collect();
+    let told: Vec<bool> = all.into_iter().map(|told| smol::block_on(told).is_ok()).collect();
+    assert!(told[49], "{told:?}");
+    assert_eq!(fs::read(dir.path().join("file")).unwrap(), b"49");
+}
