@@ -1,6 +1,12 @@
 //! Strangers in this process that know half of what a peer of ours speaks.
 
+#[allow(dead_code)]
+#[path = "hostile/line.rs"]
+mod line;
 mod peer;
+#[allow(dead_code)]
+#[path = "hostile/wire.rs"]
+mod wire;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::{
@@ -10,7 +16,17 @@ use libp2p::{
 };
 use peer::{PATIENCE, Peer, config};
 use std::{io, time::Duration};
-use stonechat::net::{self, executor::Executor, ping, tcp, yamux};
+use stonechat::{
+    net::{self, executor::Executor, ping, tcp, yamux},
+    node::{
+        command::{Answer, Command},
+        event::Event,
+    },
+    wire::{
+        frame::{Body, Frame},
+        room::RoomName,
+    },
+};
 
 /// Pings on a stream of its own each, as js-libp2p's connection monitor sends them.
 #[derive(Debug, Clone, Copy)]
@@ -107,4 +123,65 @@ fn one_that_pings_and_does_not_serve_ping_is_answered() {
         }
     };
     executor.block_on(smol::future::or(pings, late));
+}
+
+/// Says lines in the lobby, signed by another's key, and reads what comes.
+async fn forge(author: &identity::Keypair, at: &libp2p::Multiaddr, stamps: &[u64]) -> io::Result<()> {
+    let topic = RoomName::new("lobby").unwrap().topic();
+    let raw = line::dial(&identity::Keypair::generate_ed25519(), at).await?;
+    let (reader, mut writer) = line::halves(raw);
+    let write = async {
+        writer.open(1, &wire::hello("/meshsub/1.1.0")).await?;
+        writer.send(1, &wire::sized(&wire::subscribe(topic.as_str(), true)), 1_024).await?;
+        for stamp in stamps {
+            let body = Body::Text { nick: "tester", text: "not mine" };
+            let frame = Frame { stamp: *stamp, body }.to_bytes().unwrap();
+            writer.send(1, &wire::sized(&wire::publish(author, topic.as_str(), *stamp, &frame)), 4_096).await?;
+        }
+        writer.flush().await?;
+        std::future::pending().await
+    };
+    smol::future::or(write, reader.read()).await
+}
+
+#[test]
+fn lines_that_are_signed_by_us_and_not_ours_are_told() {
+    let given = config();
+    let key = given.keypair.clone();
+    let mut ours = Peer::start(given);
+    let address = ours.address();
+    ours.say("one of ours");
+    let said = ours.wait_line("one of ours");
+    let troubles = |peer: &Peer| peer.status().troubles.into_iter().map(|it| it.code).collect::<Vec<_>>();
+    let heard_of = |peer: &Peer| peer.counter("gossip: messages signed by us");
+    // Until `count` of them have come; whoever forges them stays connected for so long.
+    let until_heard = |peer: &Peer, stamps: &[u64], count: u64| {
+        let forged = forge(&key, &address, stamps);
+        let heard = async {
+            while heard_of(peer) < count {
+                smol::Timer::after(Duration::from_millis(20)).await;
+            }
+        };
+        let late = async {
+            smol::Timer::after(PATIENCE).await;
+            panic!("not within {PATIENCE:?}")
+        };
+        let forged = async {
+            forged.await.unwrap();
+        };
+        smol::block_on(smol::future::or(heard, smol::future::or(forged, late)));
+    };
+    // What we said comes back.
+    until_heard(&ours, &[said.stamp], 1);
+    assert_eq!(troubles(&ours), Vec::<String>::new());
+    until_heard(&ours, &[said.stamp + 5_000], 2);
+    let told = ours.wait("the trouble", |event| match event {
+        Event::Trouble(it) => Some(it.clone()),
+        _ => None,
+    });
+    assert_eq!((told.code.as_str(), troubles(&ours)), ("identity_twice", vec!["identity_twice".to_string()]));
+    assert!(told.sentence.contains("where its lines come from"), "{told:?}");
+    // Nobody was shown it.
+    let Ok(Answer::History { history }) = ours.ask(Command::History { room: None, count: 10 }) else { panic!() };
+    assert_eq!(history.len(), 1, "{history:?}");
 }

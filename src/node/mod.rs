@@ -8,6 +8,19 @@ pub mod event;
 pub mod troubles;
 
 mod address;
+
+pub mod dialable;
+
+pub mod words;
+
+pub mod lonely;
+
+pub mod refusals;
+
+pub mod twin;
+
+mod known;
+
 pub mod command;
 pub mod config;
 pub mod crowd;
@@ -45,6 +58,8 @@ pub mod courier;
 
 pub mod limits;
 
+mod asked;
+
 mod behaviour;
 
 mod authors;
@@ -58,6 +73,10 @@ mod state;
 mod talk;
 
 mod tell;
+
+mod dial;
+
+mod watch;
 
 mod abroad;
 

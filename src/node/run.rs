@@ -5,7 +5,7 @@ use super::{
     behaviour::Behaviour,
     bootstrap::{BOOTSTRAP_MAX, Bootstrap},
     config::{Config, DEFAULT_PORT, Role},
-    crowd,
+    crowd, dialable,
     event::{FoundBy, Stage},
     handle::{self, Handle, Reply, Request},
     limits,
@@ -13,6 +13,7 @@ use super::{
     peers::Peers,
     rendezvous::Rendezvous,
     state::{Disk, Node, build_unix_ms},
+    twin::Twin,
 };
 use crate::{
     chat::{core::Core, settings::Settings},
@@ -84,6 +85,9 @@ pub fn start(
     if config.bootstrap.len() > BOOTSTRAP_MAX {
         let given = config.bootstrap.len();
         return Err(StartError::Config(format!("at most {BOOTSTRAP_MAX} bootstrap nodes, {given} given")));
+    }
+    for address in &config.bootstrap {
+        dialable::check(address).map_err(|error| StartError::Config(format!("a bootstrap node: {error}")))?;
     }
     let limits = &config.board.limits;
     let now = Instant::now();
@@ -181,10 +185,18 @@ pub fn start(
         hub,
         requests,
         troubles: Default::default(),
+        refusals: Default::default(),
+        lonely: Default::default(),
+        asked_dials: Default::default(),
+        twin: Twin::new(clock_mark.mark()),
+        changes: Default::default(),
+        unknown_keys: Vec::new(),
+        is_bootstrap: config.role == Role::Bootstrap,
         counts: Default::default(),
         housekeeping: now + Duration::from_secs(super::meet::HOUSEKEEPING_S),
         tcp: counters,
     });
+    node.update_stage();
     for room in &config.rooms {
         node.join(room).map_err(|e| StartError::Config(e.0))?;
     }

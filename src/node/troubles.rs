@@ -42,6 +42,20 @@ macro_rules! codes {
 codes! {
     /// Another program runs under this peer's identity: a copied card or directory.
     IdentityTwice = "identity_twice", over: "this identity is no longer used elsewhere";
+    /// Another peer's identity is used twice: its connections jump between two addresses. The subject is the peer.
+    PeerTwice = "peer_twice", over: "it has stayed where it is";
+    /// Another program keeps port 5353 for itself: nobody is found by multicast DNS.
+    MdnsPortHeld = "mdns_port_held", over: "port 5353 is free again, and peers are found by multicast DNS";
+    /// Multicast DNS cannot be spoken. The subject is the interface.
+    MdnsFails = "mdns_fails", over: "multicast DNS works again";
+    /// This host has more addresses or interfaces than are looked at.
+    AddressesCut = "addresses_cut", over: "all addresses of this host are looked at again";
+    /// Nobody is connected.
+    NobodyFound = "nobody_found", over: "somebody is connected";
+    /// A bootstrap node cannot be reached. The subject is its address.
+    BootstrapUnreachable = "bootstrap_unreachable", over: "connected";
+    /// A peer's identity is a key of a kind that is not known here. The subject is where it is.
+    KeyUnsupported = "key_unsupported", over: "not tried any more";
     /// A limit has refused something again and again. The subject is the limit.
     LimitRefuses = "limit_refuses", over: "the limit refuses nothing any more";
     /// The disk does not take what is to outlive a restart.
@@ -95,6 +109,11 @@ impl Troubles {
     /// What is wrong now, by code and then by age.
     pub fn list(&self) -> &[Trouble] {
         &self.now
+    }
+
+    /// The subjects of the troubles of this sort.
+    pub fn subjects(&self, code: Code) -> Vec<String> {
+        self.now.iter().filter(|it| it.code == code).map(|it| it.subject.clone()).collect()
     }
 
     /// Whether there is a trouble of this sort.
