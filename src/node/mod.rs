@@ -56,6 +56,8 @@ pub mod direct;
 
 pub mod courier;
 
+pub mod dht;
+
 pub mod limits;
 
 mod asked;
