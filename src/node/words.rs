@@ -63,7 +63,7 @@ pub fn helps(reason: &str) -> &'static str {
             "see whether the address is right, and whether a firewall is in between"
         }
         () if has("unreachable") => "this host has no way there: see its network",
-        () if has("no neighbour answers") => "or give its IP address instead of the name",
+        () if has("no neighbour answers") => "its IP address would do as well",
         () if has("name") || has("DNS") || has("dns") => "see whether the name is right, and the name server",
         () => "see whether it runs and can be reached",
     }
