@@ -89,3 +89,24 @@ fn a_lone_bootstrap_node_serves_gos_daemon() {
 fn a_lone_bootstrap_node_serves_the_dht_that_asks_for_the_servers_own_id() {
     a_lone_bootstrap_node_serves("go-dht");
 }
+
+#[test]
+fn a_key_of_a_kind_that_is_not_known_is_named() {
+    if !are_built(&["go"]) {
+        return;
+    }
+    let Some(world) = World::new() else { return };
+    let lan = world.subnet();
+    let (here, there) = (world.host("us", &lan), world.host("them", &lan));
+    let dir = directory();
+    let us = Peer::run(&here, "us", dir.path(), &[]);
+    let them = Foreign::run(&there, "go", json!({"key": "secp256k1", "mdns": "_p2p._udp"}));
+    let trouble = until("the trouble with its key", GENEROUS, || {
+        us.status().troubles.into_iter().find(|it| it.code == "key_unsupported")
+    });
+    assert!(trouble.sentence.contains("a key of the kind secp256k1"), "{trouble:?}");
+    assert!(trouble.sentence.contains(&there.address()) && !trouble.sentence.contains("feature"), "{trouble:?}");
+    // By hand, too.
+    let answer = us.ask(&json!({"command": "dial", "address": them.address(&there)}));
+    assert!(answer["error"].as_str().is_some_and(|error| error.contains("a key of the kind secp256k1")), "{answer}");
+}

@@ -145,7 +145,7 @@ fn a_node_leaves_politely_and_soon() {
 /// As the README says: what was said in the last ten seconds is said again to who comes, and nothing older.
 #[test]
 fn a_newcomer_hears_what_was_said_a_moment_ago() {
-    let (mut a, mut b) = pair(config);
+    let (a, mut b) = pair(config);
     a.say("just now");
     b.wait_line("just now");
     let mut c = Peer::start(Config { bootstrap: vec![a.address()], ..config() });

@@ -144,4 +144,7 @@ fn a_limit_that_keeps_refusing_is_told() {
     let began = wait_trouble(&mut peer, "limit_refuses", TroubleState::Began);
     assert_eq!(began.subject, "outbox_max");
     assert!(began.sentence.contains("outbox_max (64) refused 36 times"), "{began:?}");
+    let Ok(Answer::Limits { limits }) = peer.ask(Command::Limits {}) else { panic!("no limits") };
+    let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
+    assert_eq!((hits("outbox_max"), hits("connections_inbound_max"), hits("rooms_max")), (Some(36), Some(0), None));
 }

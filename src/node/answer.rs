@@ -143,12 +143,14 @@ impl Node {
                 _ => return None,
             })
         };
+        let refused = self.refused_counts();
+        let hits = |name: &str| refused.iter().find(|(limit, _)| limit.name == name).map(|(_, count)| *count);
         let limit = |name: &str, value: u64, what: &str| Limit {
             name: name.into(),
             value,
             what: what.into(),
             used: used(name),
-            hits: None,
+            hits: hits(name),
         };
         let board = self.board.limits_list().map(|(name, value, what)| limit(name, value, what));
         let protocol = [

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     net::{
         holder::{Of, holders},
-        interfaces::INTERFACES_MAX,
+        interfaces::{self, INTERFACES_MAX},
         mdns,
     },
     wire::frame::Frame,
@@ -240,13 +240,11 @@ impl Node {
                 INTERFACES_MAX + left_out
             ));
         }
-        if !state.interfaces_left_out.is_empty() {
-            let names: Vec<&str> = state.interfaces_left_out.iter().take(4).map(String::as_str).collect();
-            sentences.push(format!(
-                "multicast DNS is not spoken on {} of its interfaces ({}…)",
-                state.interfaces_left_out.len(),
-                names.join(", ")
-            ));
+        // Bridges of containers, which come last, are no loss.
+        let missed = state.interfaces_left_out.iter().filter(|name| interfaces::leads_out(name));
+        let missed: Vec<&str> = missed.map(String::as_str).collect();
+        if !missed.is_empty() {
+            sentences.push(format!("multicast DNS is not spoken on {}, for there are too many", missed.join(", ")));
         }
         if sentences.is_empty() {
             return self.trouble_over(Code::AddressesCut, "", now);
@@ -259,12 +257,12 @@ impl Node {
         self.trouble(Code::AddressesCut, "", &sentence, now);
     }
 
-    /// Whether a limit keeps refusing.
-    fn look_at_limits(&mut self, now: Instant) {
+    /// How often each limit that is watched has refused something.
+    pub(super) fn refused_counts(&self) -> [(refusals::Limit, u64); 10] {
         let (crowd, tcp) = (&self.swarm.behaviour().limits, self.tcp.counts());
         let counted = |name: &str| self.counts.get(name).copied().unwrap_or(0);
         let mdns = self.swarm.behaviour().mdns.as_ref().map(|mdns| mdns.counters()).unwrap_or_default();
-        let counts = [
+        [
             (refusals::PENDING, crowd.refused(refusals::PENDING.name)),
             (refusals::INBOUND, crowd.refused(refusals::INBOUND.name)),
             (refusals::CONNECTIONS, crowd.refused(refusals::CONNECTIONS.name)),
@@ -275,8 +273,12 @@ impl Node {
             (refusals::CONTROL, self.hub.turned_away()),
             (refusals::RECORDS, counted("provider records refused: the store is full")),
             (refusals::FOUND, mdns.peers_refused),
-        ];
-        for (limit, count) in counts {
+        ]
+    }
+
+    /// Whether a limit keeps refusing.
+    fn look_at_limits(&mut self, now: Instant) {
+        for (limit, count) in self.refused_counts() {
             match self.refusals.look(&limit, count) {
                 Change::Refuses(times) => {
                     let mut all = self.board.limits_list();
