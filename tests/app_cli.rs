@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use stonechat::base::board::DEFAULT;
 
-const COMMANDS: [&str; 12] =
-    ["chat", "run", "bootstrap", "send", "dm", "tail", "peers", "rooms", "status", "limits", "id", "board"];
+const COMMANDS: [&str; 13] =
+    ["chat", "run", "bootstrap", "send", "dm", "tail", "peers", "rooms", "status", "limits", "doctor", "id", "board"];
 
 fn home() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")

@@ -2,7 +2,7 @@
 
 mod app;
 
-use app::{Client, Peer, Process, err, out, program, run, two, until};
+use app::{Client, PATIENCE, Peer, Process, err, out, program, run, two, until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -199,6 +199,19 @@ fn one_client_too_many_is_told_so() {
     assert_eq!(command.status.code(), Some(4));
     assert!(err(&command).contains("control_clients_max"), "{}", err(&command));
     assert_eq!(clients[0].ask(r#"{"command":"peers"}"#)["ok"], true);
+    // Again and again it is a trouble, which is looked for twice a minute.
+    (0..10).for_each(|_| drop(peer.connect().next()));
+    let start = std::time::Instant::now();
+    let trouble = loop {
+        let status = clients[0].ask(r#"{"command":"status"}"#);
+        if let Some(it) = status["troubles"].as_array().unwrap().iter().find(|it| it["code"] == "limit_refuses") {
+            break it.clone();
+        }
+        assert!(start.elapsed() < 3 * PATIENCE, "{status}");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    };
+    assert_eq!(trouble["subject"], "control_clients_max");
+    assert!(trouble["sentence"].as_str().unwrap().contains("end one"), "{trouble}");
     clients.pop();
     until("the place is free again", || (peer.run(&["peers"], "").status.code() == Some(0)).then_some(()));
 }

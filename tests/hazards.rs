@@ -10,7 +10,7 @@ use stonechat::{
     node::{
         Config, Role,
         command::{Answer, Command},
-        event::Event,
+        event::{Event, FoundBy},
         peers::{Connected, Peers},
     },
 };
@@ -78,6 +78,8 @@ fn a_peer_whose_connection_is_lost_is_dialled_while_an_older_one_still_stands() 
         nick: String::new(),
         rtt: None,
         ping_failures: 0,
+        found: FoundBy::Inbound,
+        shares: None,
         rooms: Default::default(),
         adrift: false,
         suspect: None,

@@ -13,7 +13,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use world::foreign::are_built;
 use world::peer::{PORT, directory};
-use world::{Foreign, GENEROUS, Peer, World, until};
+use world::{Foreign, GENEROUS, Host, Peer, World, until};
 
 /// Three of the pings that js-libp2p's connection monitor sends. When one is not answered, it closes the connection.
 const MONITORED: Duration = Duration::from_secs(35);
@@ -46,4 +46,67 @@ fn js_without_its_ping_service_stays_connected() {
     }
     let agent = us.peers().into_iter().find(|peer| peer.peer == them.id).expect("connected").rtt_us;
     assert_eq!(agent, None, "nothing is measured where nothing answers");
+}
+
+/// `start` of a DHT server in `host` that knows one peer of ours alone.
+fn server(host: &Host, kind: &str, hub: &str) -> Foreign {
+    let listen = format!("/ip4/{}/tcp/{}", host.address(), world::foreign::PORT);
+    Foreign::run(host, kind, json!({"dht": "server", "listen": [listen], "bootstrap": [hub]}))
+}
+
+/// Two of a kind find each other by way of one peer of ours, and nobody else.
+fn a_lone_bootstrap_node_serves(kind: &str) {
+    if !are_built(&[kind]) {
+        return;
+    }
+    let Some(world) = World::new() else { return };
+    let lan = world.subnet();
+    let hosts = ["hub", "one", "two"].map(|name| world.host(name, &lan));
+    let dir = directory();
+    let hub = Peer::start(&hosts[0], "bootstrap", "hub", dir.path(), &["--no-mdns"]);
+    let at = format!("/ip4/{}/tcp/{PORT}/p2p/{}", hosts[0].address(), hub.id);
+    let one = server(&hosts[1], kind, &at);
+    // While it is alone with the hub: the hub must do.
+    until("one has somebody in its table", GENEROUS, || one.ask("provide", json!({"namespace": "one's"})).ok());
+    let two = server(&hosts[2], kind, &at);
+    until("two finds what one provides", GENEROUS, || {
+        let found = two.ask("find", json!({"namespace": "one's"})).ok()?;
+        found["peers"].to_string().contains(&one.id).then_some(())
+    });
+    let address = format!("/ip4/{}/tcp/", hosts[1].address());
+    until("two finds one by its id", GENEROUS, || {
+        let found = two.ask("find_peer", json!({"peer": one.id})).ok()?;
+        found["addresses"].to_string().contains(&address).then_some(())
+    });
+}
+
+#[test]
+fn a_lone_bootstrap_node_serves_gos_daemon() {
+    a_lone_bootstrap_node_serves("go");
+}
+
+#[test]
+fn a_lone_bootstrap_node_serves_the_dht_that_asks_for_the_servers_own_id() {
+    a_lone_bootstrap_node_serves("go-dht");
+}
+
+#[test]
+fn a_key_of_a_kind_that_is_not_known_is_named() {
+    if !are_built(&["go"]) {
+        return;
+    }
+    let Some(world) = World::new() else { return };
+    let lan = world.subnet();
+    let (here, there) = (world.host("us", &lan), world.host("them", &lan));
+    let dir = directory();
+    let us = Peer::run(&here, "us", dir.path(), &[]);
+    let them = Foreign::run(&there, "go", json!({"key": "secp256k1", "mdns": "_p2p._udp"}));
+    let trouble = until("the trouble with its key", GENEROUS, || {
+        us.status().troubles.into_iter().find(|it| it.code == "key_unsupported")
+    });
+    assert!(trouble.sentence.contains("a key of the kind secp256k1"), "{trouble:?}");
+    assert!(trouble.sentence.contains(&there.address()) && !trouble.sentence.contains("feature"), "{trouble:?}");
+    // By hand, too.
+    let answer = us.ask(&json!({"command": "dial", "address": them.address(&there)}));
+    assert!(answer["error"].as_str().is_some_and(|error| error.contains("a key of the kind secp256k1")), "{answer}");
 }

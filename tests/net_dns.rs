@@ -4,6 +4,8 @@
 mod bounds;
 #[path = "net_dns/dialer.rs"]
 mod dialer;
+#[path = "net_dns/neighbours.rs"]
+mod neighbours;
 #[path = "net_dns/records.rs"]
 mod records;
 #[path = "net_dns/system.rs"]

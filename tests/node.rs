@@ -141,3 +141,15 @@ fn a_node_leaves_politely_and_soon() {
     assert!(start.elapsed() < PATIENCE);
     a.ask(Command::Peers {}).expect_err("stopped");
 }
+
+/// As the README says: what was said in the last ten seconds is said again to who comes, and nothing older.
+#[test]
+fn a_newcomer_hears_what_was_said_a_moment_ago() {
+    let (a, mut b) = pair(config);
+    a.say("just now");
+    b.wait_line("just now");
+    let mut c = Peer::start(Config { bootstrap: vec![a.address()], ..config() });
+    c.wait_line("just now");
+    a.say("and now");
+    c.wait_line("and now");
+}

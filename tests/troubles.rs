@@ -6,7 +6,8 @@ use peer::{PATIENCE, Peer, config};
 use std::time::{Duration, Instant};
 use stonechat::node::{
     Config,
-    event::{Event, TroubleEvent, TroubleState},
+    command::{Answer, Command, DialState, Dialled},
+    event::{Event, FoundBy, TroubleEvent, TroubleState},
 };
 
 /// The event of a trouble that begins or ends. The node is asked again and again, as by a person.
@@ -38,4 +39,112 @@ fn a_disk_that_takes_no_writes_is_told_and_tried_until_it_does() {
     assert_eq!(ended.sentence, "the disk takes writes again");
     assert!(dir.join("stamp").exists());
     assert!(peer.status().troubles.is_empty());
+}
+
+/// Asks for a dial; the answer, and the event with its number.
+fn dial(peer: &mut Peer, address: &str) -> Result<Dialled, String> {
+    match peer.ask(Command::Dial { address: address.into() }) {
+        Ok(Answer::Dialled(dialled)) => Ok(dialled),
+        Ok(other) => panic!("{other:?}"),
+        Err(no) => Err(no.to_string()),
+    }
+}
+
+#[test]
+fn a_dial_is_answered_with_its_outcome_and_told_as_an_event() {
+    let (mut a, mut b) = (Peer::start(config()), Peer::start(config()));
+    let there = b.address().to_string();
+    let (bare, id) = there.split_once("/p2p/").unwrap();
+    let dialled = dial(&mut a, bare).unwrap();
+    assert_eq!((dialled.state, dialled.peer.as_deref()), (DialState::Connected, Some(id)));
+    let number = dialled.dial;
+    let told = |event: &Event| match event {
+        Event::Dialled { dial, peer, error, .. } if *dial == number => Some((peer.clone(), error.clone())),
+        _ => None,
+    };
+    assert_eq!(a.wait("the event of the dial", told), (Some(id.into()), None));
+    // Connected already: so be it.
+    let again = dial(&mut a, &there).unwrap();
+    assert_eq!((again.state, again.dial), (DialState::Connected, number + 1));
+    let found = |peer: &Peer| match peer.ask(Command::Peers {}) {
+        Ok(Answer::Peers { peers }) => peers.into_iter().map(|peer| peer.found).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((found(&a), found(&b)), (vec![Some(FoundBy::Dialled)], vec![Some(FoundBy::Inbound)]));
+    // Nobody is there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = dial(&mut b, &format!("/ip4/127.0.0.1/tcp/{}", closed.port())).unwrap_err();
+    assert!(error.contains("refused") && error.contains("see whether it runs"), "{error}");
+    let told = |event: &Event| match event {
+        Event::Dialled { error: Some(error), .. } => Some(error.clone()),
+        _ => None,
+    };
+    assert_eq!(b.wait("the event of the dial", told), error);
+    let gone = format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", closed.port(), libp2p::PeerId::random());
+    assert!(dial(&mut b, &gone).unwrap_err().ends_with("it is dialled again"));
+    // Somebody else is there.
+    let wrong = format!("{bare}/p2p/{}", libp2p::PeerId::random());
+    let error = dial(&mut Peer::start(config()), &wrong).unwrap_err();
+    assert!(error.contains("another peer answered") && error.contains(id), "{error}");
+}
+
+#[test]
+fn what_cannot_be_dialled_is_refused_with_a_sentence() {
+    let mut peer = Peer::start(config());
+    let own = peer.address().to_string();
+    for (address, part) in [
+        ("", "the address is missing"),
+        ("/unix/x", "only TCP can"),
+        ("/ip4/127.0.0.1/tcp/0", "has port 0"),
+        ("/ip4/127.0.0.1/udp/1/quic-v1", "only TCP can"),
+        ("127.0.0.1:1", "not a multiaddr"),
+        (own.as_str(), "that is this peer itself"),
+    ] {
+        let error = dial(&mut peer, address).unwrap_err();
+        assert!(error.contains(part), "{address}: {error}");
+    }
+    // By an address that does not say so, too.
+    let error = dial(&mut peer, own.split_once("/p2p/").unwrap().0).unwrap_err();
+    assert!(error.contains("that is this peer itself"), "{error}");
+}
+
+#[test]
+fn a_bootstrap_node_that_cannot_be_dialled_at_all_is_refused_at_the_start() {
+    let bad = Config { bootstrap: vec!["/unix/x".parse().unwrap()], ..config() };
+    let refused = match stonechat::node::start(bad, &stonechat::net::executor::Executor::new()) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("it started"),
+    };
+    assert!(refused.contains("a bootstrap node") && refused.contains("only TCP can"), "{refused}");
+}
+
+#[test]
+fn a_bootstrap_node_out_of_reach_is_told_with_why_until_it_is_there() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address: libp2p::Multiaddr =
+        format!("/ip4/127.0.0.1/tcp/{}", socket.local_addr().unwrap().port()).parse().unwrap();
+    drop(socket);
+    let mut peer = Peer::start(Config { bootstrap: vec![address.clone()], ..config() });
+    let began = wait_trouble(&mut peer, "bootstrap_unreachable", TroubleState::Began);
+    assert_eq!(began.subject, address.to_string());
+    assert!(began.sentence.contains("refused") && began.sentence.contains("see whether it runs"), "{began:?}");
+    let there = Peer::start(Config { listen: vec![address.clone()], ..config() });
+    there.address();
+    let ended = wait_trouble(&mut peer, "bootstrap_unreachable", TroubleState::Ended);
+    assert_eq!(ended.sentence, format!("{address}: connected"));
+}
+
+#[test]
+fn a_limit_that_keeps_refusing_is_told() {
+    let mut peer = Peer::start(config());
+    // Nobody is there, and sixty-four lines wait.
+    let refused =
+        (0..100).filter(|n| peer.ask(Command::Send { room: None, text: format!("line {n}") }).is_err()).count();
+    assert_eq!(refused, 36);
+    let began = wait_trouble(&mut peer, "limit_refuses", TroubleState::Began);
+    assert_eq!(began.subject, "outbox_max");
+    assert!(began.sentence.contains("outbox_max (64) refused 36 times"), "{began:?}");
+    let Ok(Answer::Limits { limits }) = peer.ask(Command::Limits {}) else { panic!("no limits") };
+    let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
+    assert_eq!((hits("outbox_max"), hits("connections_inbound_max"), hits("rooms_max")), (Some(36), Some(0), None));
 }

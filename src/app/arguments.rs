@@ -18,13 +18,14 @@ pub(crate) enum Verb {
     Rooms,
     Status,
     Limits,
+    Doctor,
     Id,
     Board,
     Man,
     Completions,
 }
 
-use Verb::{Board, Bootstrap, Chat, Completions, Dm, Id, Limits, Man, Peers, Rooms, Run, Send, Status, Tail};
+use Verb::{Board, Bootstrap, Chat, Completions, Dm, Doctor, Id, Limits, Man, Peers, Rooms, Run, Send, Status, Tail};
 
 /// Every command with its name, in the order of `--help`.
 pub(crate) const VERBS: &[(Verb, &str, &str)] = &[
@@ -38,6 +39,11 @@ pub(crate) const VERBS: &[(Verb, &str, &str)] = &[
     (Rooms, "rooms", "its rooms"),
     (Status, "status", "its state: how far it came in joining, and why"),
     (Limits, "limits", "its limits, and how near they are"),
+    (
+        Doctor,
+        "doctor",
+        "what keeps a peer from others, running or not, and what helps; exits with 1 if something is wrong",
+    ),
     (Id, "id", "the peer id of the directory; makes the identity if there is none"),
     (Board, "board", "the board in force and what a peer may hold on it"),
     (Man, "man", "this help as a manual page: stonechat man | man -l -"),
@@ -63,10 +69,12 @@ pub(crate) struct Flag {
     pub(crate) verbs: &'static [Verb],
 }
 
-const EVERY: &[Verb] = &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits, Id, Board];
-const ALL: &[Verb] = &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits, Id, Board, Man, Completions];
-const SOCKETS: &[Verb] = &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits];
+const EVERY: &[Verb] = &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits, Doctor, Id, Board];
+const ALL: &[Verb] =
+    &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits, Doctor, Id, Board, Man, Completions];
+const SOCKETS: &[Verb] = &[Chat, Run, Bootstrap, Send, Dm, Tail, Peers, Rooms, Status, Limits, Doctor];
 const RUNNING: &[Verb] = &[Chat, Run, Bootstrap];
+const LOOKING: &[Verb] = &[Chat, Run, Bootstrap, Doctor];
 
 const fn flag(long: &'static str, value: Option<&'static str>, verbs: &'static [Verb], what: &'static str) -> Flag {
     Flag { long, short: None, value, what, many: false, verbs }
@@ -84,15 +92,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         &[Chat, Run, Bootstrap, Send, Tail],
         "a room (default: lobby); of others: uc:, go-chat:ROOM, text:TOPIC",
     )),
-    flag("json", None, &[Tail, Peers, Rooms, Status, Limits, Id, Board], "one JSON object a line"),
+    flag("json", None, &[Tail, Peers, Rooms, Status, Limits, Doctor, Id, Board], "one JSON object a line"),
     flag("systemd", None, &[Board], "a drop-in for the unit that bounds its memory by the board"),
     flag("history", Some("N"), &[Tail], "first the last N messages"),
     flag("count", Some("N"), &[Tail], "end after N messages"),
     flag("tasks", None, &[Status], "also every task and every bounded queue"),
     flag("nick", Some("NAME"), RUNNING, "how others see you (default: the end of the peer id)"),
-    many(flag("listen", Some("ADDR"), RUNNING, "a multiaddr to listen on (default: every interface, one fixed port)")),
-    many(flag("bootstrap", Some("ADDR"), RUNNING, "a multiaddr to start from, with or without /p2p/…, or /dnsaddr/…")),
-    flag("no-mdns", None, RUNNING, "neither look for peers on the local network nor be found there"),
+    many(flag("listen", Some("ADDR"), LOOKING, "a multiaddr to listen on (default: every interface, one fixed port)")),
+    many(flag("bootstrap", Some("ADDR"), LOOKING, "a multiaddr to start from, with or without /p2p/…, or /dnsaddr/…")),
+    flag("no-mdns", None, LOOKING, "neither look for peers on the local network nor be found there"),
     flag("dht-protocol", Some("P"), RUNNING, "the DHT's protocol name, to keep a network of one's own"),
     flag("clock", Some("WHO"), RUNNING, "whose word counts for the clock: system (the kernel's), trusted, untrusted"),
     flag("guest", None, RUNNING, "a throwaway identity and directory, gone at the end"),

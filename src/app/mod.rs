@@ -38,6 +38,12 @@ mod render;
 mod tables;
 mod typed;
 
+mod finding;
+
+mod host;
+
+mod doctor;
+
 mod editor;
 mod terminal;
 

@@ -5,7 +5,7 @@ use super::client::Client;
 use super::config::{self, Settings};
 use super::exit::{Code, Failure};
 use super::paths::Environment;
-use super::{boards, completions, help, home, logging, manual, protocol, run, send, tables, tail};
+use super::{boards, completions, doctor, help, home, logging, manual, protocol, run, send, tables, tail};
 use crate::base::board::Board;
 use crate::node::command::Command;
 use serde_json::{Value, json};
@@ -66,6 +66,12 @@ fn act(verb: Verb, given: &Given) -> Result<(), Failure> {
         Verb::Rooms => ask(&settings, Command::Rooms {}, given.json),
         Verb::Status => ask(&settings, Command::Status { tasks: given.tasks }, given.json),
         Verb::Limits => ask(&settings, Command::Limits {}, given.json),
+        Verb::Doctor => {
+            let (text, is_wrong) = doctor::examine(&settings, given.json);
+            print(&text)?;
+            // What is wrong has been told.
+            if is_wrong { Err(Failure::failed(String::new())) } else { Ok(()) }
+        }
         Verb::Id => id(&settings, given.json),
         Verb::Board if given.systemd => print(&boards::drop_in(boards::in_force(settings.board.as_deref())?)),
         Verb::Board => board(&settings, given.json),

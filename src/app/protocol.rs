@@ -249,11 +249,8 @@ pub(crate) fn answer(command: &Command, mut fields: Map<String, Value>) -> Resul
         Command::Rooms {} => Answer::Rooms { rooms: serde_json::from_value::<Rooms>(value)?.rooms },
         Command::Limits {} => Answer::Limits { limits: serde_json::from_value::<Limits>(value)?.limits },
         Command::Status { .. } => Answer::Status(serde_json::from_value(value)?),
-        Command::Dm { .. }
-        | Command::Join { .. }
-        | Command::Leave { .. }
-        | Command::Nick { .. }
-        | Command::Dial { .. } => Answer::Done {},
+        Command::Dial { .. } => Answer::Dialled(serde_json::from_value(value)?),
+        Command::Dm { .. } | Command::Join { .. } | Command::Leave { .. } | Command::Nick { .. } => Answer::Done {},
     })
 }
 

@@ -72,7 +72,10 @@ impl Socket {
         let place = Arc::new(());
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) if Arc::strong_count(&place) > clients_max => turn_away(stream, clients_max).await,
+                Ok((stream, _)) if Arc::strong_count(&place) > clients_max => {
+                    handle.note_turned_away();
+                    turn_away(stream, clients_max).await;
+                }
                 Ok((stream, _)) => {
                     let (handle, place) = (handle.clone(), place.clone());
                     let client = async move {

@@ -2,9 +2,9 @@
 
 use super::shown::{duration, name, printable, short_peer, table};
 use crate::base::board::Board;
-use crate::node::command::{Answer, Clock, Limit, Peer, Queue, Room, Status, Task};
+use crate::node::command::{Answer, Clock, DialState, Limit, Peer, Queue, Room, Status, Task};
 use crate::node::doubts::{DOUBT_MS, in_words};
-use crate::node::event::Stage;
+use crate::node::event::{FoundBy, Stage};
 use std::fmt::Write;
 
 /// An answer as a person reads it: whole lines.
@@ -12,7 +12,7 @@ pub(crate) fn describe(answer: &Answer) -> String {
     match answer {
         Answer::Peers { peers } if peers.is_empty() => "nobody is connected yet\n".into(),
         Answer::Peers { peers } => {
-            let heads = ["nick", "peer", "rooms", "rtt", "dialled by", "address", "agent"];
+            let heads = ["nick", "peer", "rooms", "rtt", "found", "dialled by", "address", "agent"];
             table(&heads, &peers.iter().map(peer).collect::<Vec<_>>())
         }
         Answer::Rooms { rooms } if rooms.is_empty() => "no room is joined\n".into(),
@@ -23,6 +23,10 @@ pub(crate) fn describe(answer: &Answer) -> String {
             table(&["limit", "value", "used", "hit", "what"], &limits.iter().map(limit).collect::<Vec<_>>())
         }
         Answer::Status(answer) => status(answer),
+        Answer::Dialled(dialled) => match dialled.state {
+            DialState::Connected => "connected\n".into(),
+            DialState::Dialling => "still dialling\n".into(),
+        },
         Answer::Sent(sent) => format!("{}\n", sent.id),
         Answer::History { .. } | Answer::Done {} => String::new(),
     }
@@ -34,6 +38,18 @@ pub(crate) fn stage(stage: Stage) -> &'static str {
         Stage::Join => "join",
         Stage::Connect => "connect",
         Stage::Exchange => "exchange",
+    }
+}
+
+/// How a peer was found, in a word.
+fn found(by: FoundBy) -> &'static str {
+    match by {
+        FoundBy::Mdns => "mdns",
+        FoundBy::Dht => "dht",
+        FoundBy::Bootstrap => "bootstrap",
+        FoundBy::Remembered => "remembered",
+        FoundBy::Inbound => "inbound",
+        FoundBy::Dialled => "dialled",
     }
 }
 
@@ -69,6 +85,7 @@ fn peer(peer: &Peer) -> Vec<String> {
         short_peer(&peer.peer),
         printable(&peer.rooms.join(", ")).into_owned(),
         peer.rtt_us.map_or("-".into(), rtt),
+        peer.found.map_or("-", found).into(),
         if peer.outbound { "us" } else { "it" }.into(),
         printable(&peer.address).into_owned(),
         printable(&peer.agent).into_owned(),
@@ -229,6 +246,7 @@ mod tests {
             nick: "\x1b[2J".into(),
             address: "/ip4/192.0.2.1/tcp/1".into(),
             outbound: true,
+            found: Some(FoundBy::Mdns),
             rooms: vec!["lobby".into()],
             agent: "evil\r\n\x1b]0;".into(),
             rtt_us: Some(1_250),

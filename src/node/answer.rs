@@ -32,14 +32,14 @@ impl Node {
 
     pub(super) async fn do_command(&mut self, command: Command, reply: Reply) {
         let answer = match command {
-            // The other answers it.
+            // Others answer these.
             Command::Dm { peer, text } => return self.send_direct(&peer, text, reply),
+            Command::Dial { address } => return self.dial(&address, reply),
             Command::Send { room, text } => self.send(room.as_deref(), &text).await,
             Command::Record { room, kind, data } => self.record(room.as_deref(), &kind, &data).await,
             Command::Join { room } => self.join(&room).map(|()| Answer::Done {}),
             Command::Leave { room } => self.leave(&room).map(|()| Answer::Done {}),
             Command::Nick { nick } => self.rename(nick).map(|()| Answer::Done {}),
-            Command::Dial { address } => self.dial(&address).map(|()| Answer::Done {}),
             Command::History { room, count } => self.history(room.as_deref(), count),
             Command::Peers {} => Ok(Answer::Peers { peers: self.peer_list() }),
             Command::Rooms {} => Ok(Answer::Rooms { rooms: self.room_list() }),
@@ -68,6 +68,7 @@ impl Node {
             nick: c.nick.clone(),
             address: c.address.to_string(),
             outbound: c.outbound,
+            found: Some(c.found),
             rooms: c.rooms.iter().cloned().collect(),
             agent: c.agent.clone(),
             rtt_us: c.rtt.map(|rtt| rtt.as_micros() as u64),
@@ -172,12 +173,14 @@ impl Node {
                 _ => return None,
             })
         };
+        let refused = self.refused_counts();
+        let hits = |name: &str| refused.iter().find(|(limit, _)| limit.name == name).map(|(_, count)| *count);
         let limit = |name: &str, value: u64, what: &str| Limit {
             name: name.into(),
             value,
             what: what.into(),
             used: used(name),
-            hits: None,
+            hits: hits(name),
         };
         let board = self.board.limits_list().map(|(name, value, what)| limit(name, value, what));
         let protocol = [

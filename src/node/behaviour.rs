@@ -2,7 +2,7 @@
 
 use crate::net::{mdns, ping};
 use libp2p::{
-    identify, kad,
+    identify,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
 
@@ -20,7 +20,7 @@ pub struct Behaviour {
     /// Whether a link is alive.
     pub ping: ping::Behaviour,
     /// The distributed hash table.
-    pub dht: kad::Behaviour<kad::store::MemoryStore>,
+    pub dht: super::dht::Behaviour,
     /// The rooms.
     pub gossip: super::gossip::Behaviour,
     /// universal-connectivity's direct messages.

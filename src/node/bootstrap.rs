@@ -13,6 +13,9 @@ pub const BOOTSTRAP_BACKOFF_MS: u64 = 1_000;
 /// Longest wait between dials of one bootstrap node: after its return nobody waits longer.
 pub const BOOTSTRAP_BACKOFF_MAX_MS: u64 = 30_000;
 
+/// Failed dials in a row after which a bootstrap node is told to be out of reach. Guess: one or two are a bad moment.
+pub const UNREACHABLE_FAILURES_MIN: u32 = 3;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Waiting { until: Instant },
@@ -54,6 +57,16 @@ impl Bootstrap {
     /// Whether any were given.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How many were given.
+    pub fn peers_given(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Each with its failed dials in a row and why the last one failed.
+    pub fn reached(&self) -> Vec<(String, u32, String)> {
+        self.entries.iter().map(|e| (e.address.to_string(), e.failures, e.last_error.clone())).collect()
     }
 
     /// Whether this peer is one of them.

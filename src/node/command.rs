@@ -1,7 +1,7 @@
 //! What the user asks of the node, and what it answers: the same values for the library, the interactive chat
 //! and the control socket.
 
-use super::event::{Event, MessageEvent, Stage};
+use super::event::{Event, FoundBy, MessageEvent, Stage};
 use serde::{Deserialize, Serialize};
 
 /// A request to the node. Deserialises from one JSON object with the key `command`.
@@ -103,6 +103,8 @@ pub enum Answer {
     },
     /// To `status`.
     Status(Box<Status>),
+    /// To `dial`.
+    Dialled(Dialled),
     /// To everything else.
     Done {},
 }
@@ -116,6 +118,27 @@ pub struct Sent {
     pub peers: u32,
 }
 
+/// What came of a dial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialled {
+    /// Its number: the event `dialled` with this number tells the outcome.
+    pub dial: u64,
+    /// How far it is.
+    pub state: DialState,
+    /// The peer (base58), if it is known.
+    pub peer: Option<String>,
+}
+
+/// How far a dial is that was answered without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DialState {
+    /// The connection stands.
+    Connected,
+    /// It takes long; the outcome is told later.
+    Dialling,
+}
+
 /// A connected peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
@@ -127,6 +150,9 @@ pub struct Peer {
     pub address: String,
     /// Whether we dialled (else it did).
     pub outbound: bool,
+    /// How it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<FoundBy>,
     /// Rooms of ours it is in.
     pub rooms: Vec<String>,
     /// Agent version from identify.

@@ -44,6 +44,8 @@ pub struct Behaviour {
     inbound: BTreeSet<ConnectionId>,
     outbound: BTreeSet<ConnectionId>,
     peers: BTreeMap<PeerId, usize>,
+    /// Connections of others refused, by limit.
+    refused: BTreeMap<&'static str, u64>,
 }
 
 fn check(count: usize, most: usize, name: &'static str, what: &'static str) -> Result<(), ConnectionDenied> {
@@ -63,12 +65,29 @@ impl Behaviour {
             inbound: BTreeSet::new(),
             outbound: BTreeSet::new(),
             peers: BTreeMap::new(),
+            refused: BTreeMap::new(),
         }
     }
 
-    fn check_all(&self, peer: &PeerId) -> Result<(), ConnectionDenied> {
+    /// How many connections of others a limit refused.
+    pub fn refused(&self, limit: &str) -> u64 {
+        self.refused.get(limit).copied().unwrap_or(0)
+    }
+
+    /// Counts what is refused of others.
+    fn note<T>(&mut self, limit: &'static str, result: Result<T, ConnectionDenied>) -> Result<T, ConnectionDenied> {
+        if result.is_err() {
+            *self.refused.entry(limit).or_default() += 1;
+        }
+        result
+    }
+
+    fn check_peer(&self, peer: &PeerId) -> Result<(), ConnectionDenied> {
         let of_peer = self.peers.get(peer).copied().unwrap_or(0);
-        check(of_peer, CONNECTIONS_PER_PEER_MAX, "connections of one peer", "all with this one")?;
+        check(of_peer, CONNECTIONS_PER_PEER_MAX, "connections of one peer", "all with this one")
+    }
+
+    fn check_all(&self) -> Result<(), ConnectionDenied> {
         check(self.inbound.len() + self.outbound.len(), self.all_max, "connections_max", "in all")
     }
 }
@@ -83,7 +102,9 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        check(self.pending_inbound.len(), self.pending_max, "connections_pending_max", "in their handshake")?;
+        let pending =
+            check(self.pending_inbound.len(), self.pending_max, "connections_pending_max", "in their handshake");
+        self.note("connections_pending_max", pending)?;
         self.pending_inbound.insert(connection);
         Ok(())
     }
@@ -96,8 +117,11 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         self.pending_inbound.remove(&connection);
-        check(self.inbound.len(), self.inbound_max, "connections_inbound_max", "inbound")?;
-        self.check_all(&peer)?;
+        let inbound = check(self.inbound.len(), self.inbound_max, "connections_inbound_max", "inbound");
+        self.note("connections_inbound_max", inbound)?;
+        self.check_peer(&peer)?;
+        let all = self.check_all();
+        self.note("connections_max", all)?;
         Ok(dummy::ConnectionHandler)
     }
 
@@ -123,7 +147,8 @@ impl NetworkBehaviour for Behaviour {
     ) -> Result<THandler<Self>, ConnectionDenied> {
         self.pending_outbound.remove(&connection);
         check(self.outbound.len(), self.outbound_max, "connections_outbound_max", "outbound")?;
-        self.check_all(&peer)?;
+        self.check_peer(&peer)?;
+        self.check_all()?;
         Ok(dummy::ConnectionHandler)
     }
 

@@ -14,6 +14,10 @@ pub enum FoundBy {
     Bootstrap,
     /// Connected in an earlier run.
     Remembered,
+    /// It dialled us, and nobody had told of it.
+    Inbound,
+    /// The user had it dialled.
+    Dialled,
 }
 
 /// Where the node stands between its start and a conversation.
@@ -181,6 +185,17 @@ pub enum Event {
         stage: Stage,
         /// Why, in a sentence.
         why: String,
+    },
+    /// A dial that was asked for is over.
+    Dialled {
+        /// Its number, as the answer had it.
+        dial: u64,
+        /// The multiaddr.
+        address: String,
+        /// The peer (base58), if it is known.
+        peer: Option<String>,
+        /// Why it failed; none when the connection stands.
+        error: Option<String>,
     },
     /// Something went wrong that can be helped, or is well again.
     Trouble(TroubleEvent),

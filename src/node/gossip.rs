@@ -39,6 +39,8 @@ pub const HEARTBEAT_BUSY_MS: u64 = 1_000;
 pub const HEARTBEAT_QUIET_MS: u64 = 10_000;
 /// How long the pace stays busy after the last thing that happened. Guess: five heartbeats.
 pub const BUSY_MS: u64 = 5_000;
+/// Lines signed by ourselves that came from others and wait to be looked at; more are passed over. Guess.
+pub const OWN_HEARD_MAX: usize = 8;
 /// Peers a node wants in the mesh of a room, at least. Source: gossipsub specification, D_lo.
 pub const GOSSIP_MESH_LOW: usize = 5;
 
@@ -53,6 +55,9 @@ pub struct Behaviour {
     naming: Naming,
     intake: Intake,
     shown_out: VecDeque<PeerId>,
+    /// What others say that we said.
+    own_heard: VecDeque<(TopicHash, Vec<u8>)>,
+    own_heard_count: u64,
 }
 
 impl Behaviour {
@@ -69,6 +74,8 @@ impl Behaviour {
             naming,
             intake: Intake::new([fastrand::u64(..), fastrand::u64(..)], now),
             shown_out: VecDeque::new(),
+            own_heard: VecDeque::new(),
+            own_heard_count: 0,
         }
     }
 
@@ -119,6 +126,16 @@ impl Behaviour {
     /// What of the peers' gossip was not taken.
     pub fn dropped(&self) -> Dropped {
         self.intake.dropped()
+    }
+
+    /// A message, with its topic, that came from another and is signed by us: gossipsub drops it.
+    pub fn pop_own_heard(&mut self) -> Option<(TopicHash, Vec<u8>)> {
+        self.own_heard.pop_front()
+    }
+
+    /// How many there were.
+    pub fn own_heard_count(&self) -> u64 {
+        self.own_heard_count
     }
 
     /// Ticks of the heartbeat's clock since the start.
@@ -189,6 +206,12 @@ impl Behaviour {
             rpc.subscriptions.clear();
             self.intake.note_offender();
             return self.show_out(peer, now);
+        }
+        for message in rpc.messages.iter().filter(|message| message.source == Some(self.local)) {
+            self.own_heard_count += 1;
+            if self.own_heard.len() < OWN_HEARD_MAX {
+                self.own_heard.push_back((message.topic.clone(), message.data.clone()));
+            }
         }
         let Behaviour { paced, intake, naming, .. } = self;
         rpc.messages.retain_mut(|message| {

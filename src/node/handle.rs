@@ -9,7 +9,10 @@ use crate::base::queue::{Overflow, PushError};
 use futures::channel::oneshot;
 use std::{
     future::poll_fn,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
@@ -68,6 +71,7 @@ type Reader = Channel<Arc<Event>, EVENTS_CAPACITY>;
 #[derive(Default)]
 pub(super) struct Hub {
     readers: Mutex<Vec<Reader>>,
+    turned_away: AtomicU64,
 }
 
 impl Hub {
@@ -80,6 +84,11 @@ impl Hub {
         let reader = Reader::new(capacity, Overflow::DropOldest);
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader.clone());
         reader
+    }
+
+    /// Clients for whom there was no place.
+    pub(super) fn turned_away(&self) -> u64 {
+        self.turned_away.load(Relaxed)
     }
 
     pub(super) fn close(&self) {
@@ -125,6 +134,11 @@ impl Handle {
     /// Reads events from now on.
     pub fn subscribe(&self) -> Subscription {
         Subscription { reader: self.hub.subscribe(self.events), ended: false }
+    }
+
+    /// There was no place for one more client of this peer: where that goes on, it is a trouble.
+    pub fn note_turned_away(&self) {
+        self.hub.turned_away.fetch_add(1, Relaxed);
     }
 
     /// Leaves the network politely and ends the node's loop.

@@ -31,6 +31,12 @@ fn is_tcp(address: &Multiaddr) -> bool {
         && matches!(parts.next(), None | Some(Protocol::P2p(_)))
 }
 
+/// Whether a protocol makes its speaker a neighbour: gossip, whatever its version, and what is our own. floodsub alone
+/// is not heard here.
+fn is_shared(protocol: &str) -> bool {
+    protocol.starts_with("/meshsub/") || protocol.starts_with("/stonechat/")
+}
+
 impl Node {
     /// Something one protocol reports.
     pub(super) fn on_behaviour_event(&mut self, event: BehaviourEvent) {
@@ -51,11 +57,13 @@ impl Node {
         match event {
             mdns::Event::Discovered(found) => {
                 for (peer, address) in found {
-                    self.on_found(peer, address, FoundBy::Mdns, now);
+                    if !self.on_found(peer, address, FoundBy::Mdns, now) {
+                        self.peers.on_afresh(&peer, now);
+                    }
                 }
             }
-            mdns::Event::Twin(_) => {}
-            mdns::Event::State => {}
+            mdns::Event::Twin(address) => self.on_twin(&format!("at {address}"), now),
+            mdns::Event::State => self.on_mdns_state(now),
             mdns::Event::Expired(gone) => {
                 // A peer that moved expires at its former address only.
                 let mdns = self.swarm.behaviour().mdns.as_ref();
@@ -66,12 +74,14 @@ impl Node {
         }
     }
 
-    /// A peer was found at an address.
-    pub(super) fn on_found(&mut self, peer: PeerId, address: Multiaddr, by: FoundBy, now: Instant) {
-        if self.peers.note(peer, address.clone(), by, now) {
+    /// A peer was found at an address. Whether that is new.
+    pub(super) fn on_found(&mut self, peer: PeerId, address: Multiaddr, by: FoundBy, now: Instant) -> bool {
+        let is_new = self.peers.note(peer, address.clone(), by, now);
+        if is_new {
             let (peer, address) = (Some(peer.to_base58()), Some(without_peer(address).to_string()));
             self.emit(Event::Discovered { peer, address, by });
         }
+        is_new
     }
 
     fn on_identify(&mut self, event: identify::Event, now: Instant) {
@@ -88,7 +98,7 @@ impl Node {
         let Some(connected) = self.peers.connected_mut(&peer_id) else { return };
         connected.agent =
             crate::chat::sanitize::text(&info.agent_version).to_string().chars().take(AGENT_CHARS_MAX).collect();
-        let remote_here = is_loopback(&connected.address);
+        let (remote_here, found) = (is_loopback(&connected.address), connected.found);
         let mut addresses: Vec<Multiaddr> = Vec::new();
         if connected.outbound {
             addresses.push(without_peer(connected.address.clone()));
@@ -97,10 +107,13 @@ impl Node {
         addresses.extend(told.filter(|a| remote_here || !is_loopback(a)));
         addresses.truncate(usize::from(self.board.limits.addresses_per_peer_max));
         for address in addresses.iter().rev() {
-            self.peers.note(peer_id, address.clone(), self.found_by(&peer_id), now);
+            self.peers.note(peer_id, address.clone(), found, now);
         }
         let dht_protocols = self.swarm.behaviour().dht.protocol_names();
-        if !info.protocols.iter().any(|p| dht_protocols.contains(p)) {
+        let has_dht = info.protocols.iter().any(|p| dht_protocols.contains(p));
+        let shares = has_dht || info.protocols.iter().any(|protocol| is_shared(protocol.as_ref()));
+        self.on_protocols(&peer_id, shares);
+        if !has_dht {
             return;
         }
         // Verified by the connection it came on, bounded, and never by the DHT itself.
@@ -117,8 +130,16 @@ impl Node {
         }
     }
 
-    fn found_by(&self, peer: &PeerId) -> FoundBy {
-        if self.bootstrap.contains(peer) { FoundBy::Bootstrap } else { FoundBy::Remembered }
+    /// A peer named its protocols. One that shares none was looked at once, and is not kept in mind.
+    fn on_protocols(&mut self, peer: &PeerId, shares: bool) {
+        if shares {
+            self.peers.note_shares(peer, true);
+        } else {
+            log::info!("{peer} shares no protocol with us: it is left alone until it says something new of itself");
+            self.peers.on_stranger(peer);
+            self.remembered.forget(peer);
+        }
+        self.update_stage();
     }
 
     fn on_ping(&mut self, event: ping::Event) {

@@ -2,7 +2,7 @@
 
 use super::{
     config::Role,
-    courier,
+    courier, dht,
     direct::{DIRECT_BYTES_MAX, PROTOCOL},
     framed::Codec,
     gate::Gate,
@@ -140,12 +140,7 @@ pub fn gossip(keypair: &Keypair, limits: &Limits, naming: Naming) -> Result<supe
 }
 
 /// Kademlia, never seeded by itself: the node feeds it bounded, verified addresses.
-pub fn dht(
-    local: PeerId,
-    protocol: StreamProtocol,
-    limits: &Limits,
-    role: Role,
-) -> kad::Behaviour<kad::store::MemoryStore> {
+pub fn dht(local: PeerId, protocol: StreamProtocol, limits: &Limits, role: Role) -> dht::Behaviour {
     let bucket = if role == Role::Bootstrap { DHT_BUCKET_PEERS_BOOTSTRAP } else { DHT_BUCKET_PEERS };
     let records = usize::from(limits.dht_records_max);
     let store = kad::store::MemoryStoreConfig {
@@ -171,7 +166,8 @@ pub fn dht(
     if let Some(size) = NonZeroUsize::new(bucket) {
         config.set_kbucket_size(size);
     }
-    kad::Behaviour::with_config(local, kad::store::MemoryStore::with_config(local, store), config)
+    let store = kad::store::MemoryStore::with_config(local, store);
+    dht::Behaviour::new(kad::Behaviour::with_config(local, store, config), local)
 }
 
 /// identify, with our listen addresses pushed when they change: that is how a moved peer is found again.

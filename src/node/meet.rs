@@ -3,17 +3,18 @@
 use super::{
     connections::Voice,
     event::{Event, FoundBy},
-    peers::{self, Connected, ip_of, peer_of},
+    peers::{self, Connected, ip_of},
     rendezvous::Due,
     state::Node,
+    words::{root, sentence},
 };
 use crate::net::interfaces;
 use libp2p::{
-    Multiaddr, PeerId, TransportError,
+    Multiaddr, PeerId,
     core::ConnectedPoint,
     kad,
     swarm::{
-        ConnectionId, DialError, SwarmEvent,
+        ConnectionId, DialError, ListenError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
     },
 };
@@ -77,9 +78,14 @@ impl Node {
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error, .. } => {
                 self.on_dial_failed(connection_id, peer_id, &error, now);
             }
-            SwarmEvent::IncomingConnectionError { error, .. } => {
+            SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
                 self.count("inbound connections failed");
-                log::debug!("an inbound connection failed: {error}");
+                let reason = root(&error);
+                log::debug!("an inbound connection of {send_back_addr} failed: {reason}");
+                match error {
+                    ListenError::LocalPeerId { address } => self.twin.on_reached_by_self(address, now),
+                    _ => drop(self.on_unknown_key(&send_back_addr, &reason, false, now)),
+                }
             }
             _ => {}
         }
@@ -98,6 +104,7 @@ impl Node {
 
     fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint, now: Instant) {
         self.dials.remove(&connection);
+        let is_asked = self.on_asked_connected(peer, connection);
         if self.swarm.behaviour_mut().gossip.lingering().contains(connection) {
             self.peers.on_dialled(&peer);
             self.bootstrap.on_connected(peer, connection);
@@ -113,6 +120,8 @@ impl Node {
             address: address.clone(),
             local,
             outbound: endpoint.is_dialer(),
+            found: FoundBy::Inbound,
+            shares: None,
             since: now,
             agent: String::new(),
             nick: String::new(),
@@ -129,6 +138,9 @@ impl Node {
         } else if let Some(ip) = ip_of(&address) {
             self.on_reached_from(ip);
         }
+        if let Some(former) = self.peers.connected(&peer).map(|it| it.address.clone()) {
+            self.on_replaced(peer, &former, &address, now);
+        }
         let first = self.peers.on_connected(peer, connected);
         if self.bootstrap.on_connected(peer, connection) {
             let by = FoundBy::Bootstrap;
@@ -137,6 +149,11 @@ impl Node {
                 let (peer, address) = (Some(peer.to_base58()), Some(address.to_string()));
                 self.emit(Event::Discovered { peer, address, by });
             }
+            self.look_at_bootstrap(now);
+        }
+        let found = self.how_found(&peer, is_asked, endpoint.is_dialer());
+        if let Some(connected) = self.peers.connected_mut(&peer).filter(|_| first || is_asked) {
+            connected.found = found;
         }
         if first {
             self.emit(Event::Connected { peer: peer.to_base58(), address: address.to_string() });
@@ -177,6 +194,9 @@ impl Node {
     fn on_dial_failed(&mut self, connection: ConnectionId, peer: Option<PeerId>, error: &DialError, now: Instant) {
         let reason = sentence(error);
         self.bootstrap.on_dial_failed(connection, &reason, now);
+        self.look_at_bootstrap(now);
+        self.on_asked_failed(connection, peer, &reason);
+        self.look_at_dial(peer, error, now);
         let Some(peer) = self.dials.remove(&connection).or(peer) else { return };
         log::debug!("dialling {peer}: {reason}");
         if let DialError::WrongPeerId { obtained, address } = error {
@@ -212,25 +232,6 @@ impl Node {
         }
     }
 
-    /// Dials a multiaddr the user named, and if it names the peer too, again when that fails: dials may cross.
-    pub(super) fn dial(&mut self, address: &str) -> Result<(), super::handle::Refused> {
-        let address: Multiaddr = address.parse().map_err(|e| {
-            super::talk::refuse(format!("not a multiaddr ({e}); one looks like /ip4/192.0.2.7/tcp/4470"))
-        })?;
-        let peer = peer_of(&address);
-        let options = match peer {
-            Some(peer) => DialOpts::peer_id(peer).addresses(vec![address.clone()]).build(),
-            None => DialOpts::unknown_peer_id().address(address.clone()).build(),
-        };
-        let connection = options.connection_id();
-        self.swarm.dial(options).map_err(|e| super::talk::refuse(sentence(&e)))?;
-        if let Some(peer) = peer {
-            self.dials.insert(connection, peer);
-            self.peers.note_dialling(peer, address, Instant::now());
-        }
-        Ok(())
-    }
-
     /// Does what is due now: dials, look-ups, housekeeping.
     pub(super) fn do_due(&mut self, now: Instant) {
         for (at, address, peer) in self.bootstrap.due(now) {
@@ -252,6 +253,7 @@ impl Node {
             self.bootstrap.on_dialling(at, connection);
             if let Err(error) = self.swarm.dial(options) {
                 self.bootstrap.on_refused(at, &sentence(&error), now);
+                self.look_at_bootstrap(now);
             }
         }
         let room_for = self.high().saturating_sub(self.peers.connected_count() + self.dials.len());
@@ -295,11 +297,13 @@ impl Node {
         if self.outbox_due().is_some_and(|at| at <= now) {
             self.flush_outbox(now);
         }
-        self.look_at_disk(now);
+        self.answer_slow_dials(now);
+        self.watch(now);
         if self.housekeeping <= now {
             self.housekeeping = now + Duration::from_secs(HOUSEKEEPING_S);
             self.let_go();
             self.save(false);
+            self.watch_slowly(now);
         }
     }
 
@@ -327,35 +331,9 @@ impl Node {
             .next_due()
             .filter(|_| room || self.peers.all_connected().any(|(_, c)| c.suspect.is_some() || c.mute.is_some()));
         let (said, waiting) = (self.recent.next_due(), self.outbox_due());
+        let told = [self.watch_due(), self.asked_dials.next_due()].into_iter().flatten().min();
         let (greetings, disk) = (self.greetings.next_due(), self.reserve.next_due());
-        let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, said, greetings, disk];
+        let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, said, told, greetings, disk];
         all.into_iter().flatten().fold(self.housekeeping, Instant::min)
     }
-}
-
-/// A dial's error in one line: what each address answered.
-pub(super) fn sentence(error: &DialError) -> String {
-    match error {
-        DialError::Transport(failures) => {
-            let failures = failures.iter().map(|(address, error)| match error {
-                TransportError::MultiaddrNotSupported(_) => format!("{address}: not a TCP address this peer can dial"),
-                TransportError::Other(error) => format!("{address}: {}", root(error)),
-            });
-            failures.collect::<Vec<_>>().join("; ")
-        }
-        DialError::NoAddresses => "no address is known".into(),
-        DialError::WrongPeerId { obtained, .. } => format!("another peer answered: {obtained}"),
-        DialError::LocalPeerId { .. } => "that is this peer itself".into(),
-        DialError::Denied { cause } => root(cause),
-        error => error.to_string(),
-    }
-}
-
-/// The innermost cause: libp2p wraps errors several times.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

@@ -8,6 +8,19 @@ pub mod event;
 pub mod troubles;
 
 mod address;
+
+pub mod dialable;
+
+pub mod words;
+
+pub mod lonely;
+
+pub mod refusals;
+
+pub mod twin;
+
+mod known;
+
 pub mod command;
 mod kernel;
 pub mod wall;
@@ -54,8 +67,11 @@ pub mod hello;
 pub mod greetings;
 
 pub mod reserve;
+pub mod dht;
 
 pub mod limits;
+
+mod asked;
 
 mod behaviour;
 
@@ -74,6 +90,10 @@ mod talk;
 mod stamps;
 
 mod tell;
+
+mod dial;
+
+mod watch;
 
 mod abroad;
 

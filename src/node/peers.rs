@@ -16,8 +16,11 @@ pub mod seam;
 
 pub mod overlay;
 
-pub use super::address::{backoff, ip_of, is_loopback, peer_of, without_peer};
 use super::{address::same_family, event::FoundBy};
+pub use super::{
+    address::{backoff, ip_of, is_loopback, peer_of, without_peer},
+    known::{Connected, Known},
+};
 use libp2p::{Multiaddr, PeerId, core::ConnectedPoint, swarm::ConnectionId};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,70 +43,6 @@ pub const SUSPECT_DIALS_MAX: u32 = 6;
 pub const MUTE_MS: u64 = 5_000;
 /// Connections made anew for such a peer in a row: for a minute, twice what js takes to notice a dead connection.
 pub const MUTE_DIALS_MAX: u32 = 12;
-
-/// A peer we know addresses of.
-#[derive(Debug)]
-pub struct Known {
-    /// Addresses without `/p2p`, the newest last.
-    pub addresses: Vec<Multiaddr>,
-    /// How it was found first.
-    pub by: FoundBy,
-    /// When to dial it, if it is not connected; none when it is not wanted.
-    pub next_dial: Option<Instant>,
-    /// Failed dials in a row.
-    pub failures: u32,
-    /// Whether a dial is under way.
-    pub dialling: bool,
-    /// Whether mDNS hears it now.
-    pub live: bool,
-    /// Connections made anew in a row because it says nothing.
-    pub mute_dials: u32,
-}
-
-/// A connected peer.
-#[derive(Debug)]
-pub struct Connected {
-    /// The connection in use.
-    pub connection: ConnectionId,
-    /// Its remote address.
-    pub address: Multiaddr,
-    /// Its local address, known where the remote dialled.
-    pub local: Option<Multiaddr>,
-    /// Whether we dialled.
-    pub outbound: bool,
-    /// Since when.
-    pub since: Instant,
-    /// Agent version from identify.
-    pub agent: String,
-    /// The last nickname heard from it.
-    pub nick: String,
-    /// Last round trip.
-    pub rtt: Option<Duration>,
-    /// Pings failed in a row.
-    pub ping_failures: u32,
-    /// Rooms of ours it is in.
-    pub rooms: BTreeSet<String>,
-    /// Whether the address it stands on may be gone.
-    pub adrift: bool,
-    /// When to dial anew, and how often that was tried.
-    pub suspect: Option<(Instant, u32)>,
-    /// When to look whether it says anything.
-    pub mute: Option<Instant>,
-}
-
-impl Connected {
-    /// Where to dial it anew: where it is, as far as we dialled it there, and where it says that it is.
-    fn addresses(&self, known: Option<&Known>) -> Vec<Multiaddr> {
-        let mut addresses: Vec<Multiaddr> = Vec::new();
-        if self.outbound {
-            addresses.push(without_peer(self.address.clone()));
-        }
-        let told = known.into_iter().flat_map(|known| known.addresses.iter().rev());
-        addresses.extend(told.filter(|a| !is_loopback(a)).cloned());
-        addresses.dedup();
-        addresses
-    }
-}
 
 /// Known and connected peers.
 #[derive(Debug)]
@@ -133,17 +72,12 @@ impl Peers {
             FoundBy::Mdns if self.local < peer => CROSSED_DIAL_WAIT_MS + fastrand::u64(0..100),
             _ => 0,
         };
-        let fresh = Known {
-            addresses: Vec::new(),
-            by,
-            next_dial: Some(now + Duration::from_millis(wait)),
-            failures: 0,
-            dialling: false,
-            live: false,
-            mute_dials: 0,
-        };
-        let known = self.known.entry(peer).or_insert(fresh);
+        let soon = now + Duration::from_millis(wait);
+        let known = self.known.entry(peer).or_insert_with(|| Known::new(by, soon));
         known.live |= by == FoundBy::Mdns;
+        if known.by == FoundBy::Remembered {
+            known.by = by;
+        }
         if let Some(at) = known.addresses.iter().position(|a| *a == address) {
             let address = known.addresses.remove(at);
             known.addresses.push(address);
@@ -154,15 +88,14 @@ impl Peers {
         }
         known.addresses.push(address);
         // A new address is a new chance.
-        known.failures = 0;
-        let soon = now + Duration::from_millis(wait);
+        (known.failures, known.is_stranger) = (0, false);
         known.next_dial = Some(known.next_dial.map_or(soon, |at| at.min(soon)));
         true
     }
 
     /// The user had a peer dialled at this address.
     pub fn note_dialling(&mut self, peer: PeerId, address: Multiaddr, now: Instant) {
-        self.note(peer, address, FoundBy::Remembered, now);
+        self.note(peer, address, FoundBy::Dialled, now);
         if let Some(known) = self.known.get_mut(&peer) {
             known.dialling = true;
         }
@@ -173,17 +106,54 @@ impl Peers {
         if !self.known.contains_key(&peer) {
             self.make_room();
         }
-        let fresh = Known {
-            addresses: Vec::new(),
-            by: FoundBy::Dht,
-            next_dial: Some(now),
-            failures: 0,
-            dialling: false,
-            live: false,
-            mute_dials: 0,
-        };
-        let known = self.known.entry(peer).or_insert(fresh);
+        let known = self.known.entry(peer).or_insert_with(|| Known::new(FoundBy::Dht, now));
+        known.is_stranger = false;
         known.next_dial = Some(known.next_dial.map_or(now, |at| at.min(now)));
+    }
+
+    /// mDNS says that a peer, whose addresses are known, has started afresh: a new chance.
+    pub fn on_afresh(&mut self, peer: &PeerId, now: Instant) {
+        if let Some(known) = self.known.get_mut(peer) {
+            (known.failures, known.is_stranger) = (0, false);
+            known.next_dial = Some(known.next_dial.map_or(now, |at| at.min(now)));
+        }
+    }
+
+    /// A peer was looked at and has nothing for us: it is left alone until it says something new of itself.
+    pub fn on_stranger(&mut self, peer: &PeerId) {
+        if let Some(known) = self.known.get_mut(peer) {
+            (known.is_stranger, known.next_dial) = (true, None);
+        }
+        self.note_shares(peer, false);
+    }
+
+    /// Whether a connected peer shares a protocol with us.
+    pub fn note_shares(&mut self, peer: &PeerId, shares: bool) {
+        if let Some(connected) = self.connected.get_mut(peer) {
+            connected.shares = Some(shares);
+        }
+        if let Some(known) = self.known.get_mut(peer).filter(|_| shares) {
+            known.is_stranger = false;
+        }
+    }
+
+    /// How many connected peers share a protocol with us.
+    pub fn neighbours(&self) -> usize {
+        self.connected.values().filter(|connected| connected.shares == Some(true)).count()
+    }
+
+    /// How many peers are heard or were named, and do not answer.
+    pub fn unreached(&self) -> usize {
+        let is_near = |known: &Known| known.live || known.by == FoundBy::Dialled;
+        let unreached = |(peer, known): &(&PeerId, &Known)| {
+            is_near(known) && known.failures > 0 && !self.connected.contains_key(peer)
+        };
+        self.known.iter().filter(unreached).count()
+    }
+
+    /// How a peer was found, if it is known.
+    pub fn found_by(&self, peer: &PeerId) -> Option<FoundBy> {
+        self.known.get(peer).map(|known| known.by)
     }
 
     fn make_room(&mut self) {
@@ -346,6 +316,7 @@ impl Peers {
         let first = old.is_none();
         if let Some(old) = old {
             (connected.agent, connected.nick, connected.rooms) = (old.agent, old.nick, old.rooms);
+            (connected.found, connected.shares) = (old.found, old.shares);
         }
         self.connected.insert(peer, connected);
         first
@@ -356,6 +327,7 @@ impl Peers {
         self.connected.remove(peer);
         if let Some(known) = self.known.get_mut(peer) {
             known.dialling = false;
+            let again = again && !known.is_stranger;
             known.next_dial = again.then(|| now + backoff(DIAL_BACKOFF_MS, DIAL_BACKOFF_MAX_MS, known.failures));
         }
     }

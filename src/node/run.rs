@@ -5,7 +5,7 @@ use super::{
     behaviour::Behaviour,
     bootstrap::{BOOTSTRAP_MAX, Bootstrap},
     config::{Config, DEFAULT_PORT, Role},
-    crowd,
+    crowd, dialable,
     event::{FoundBy, Stage},
     greetings::Greetings,
     handle::{self, Handle, Reply, Request},
@@ -14,6 +14,7 @@ use super::{
     peers::Peers,
     rendezvous::Rendezvous,
     state::{Disk, Node},
+    twin::Twin,
     wall::{Clocks, build_unix_ms},
 };
 use crate::{
@@ -88,6 +89,9 @@ pub fn start(
         let given = config.bootstrap.len();
         return Err(StartError::Config(format!("at most {BOOTSTRAP_MAX} bootstrap nodes, {given} given")));
     }
+    for address in &config.bootstrap {
+        dialable::check(address).map_err(|error| StartError::Config(format!("a bootstrap node: {error}")))?;
+    }
     let limits = &config.board.limits;
     let now = Instant::now();
     let local = config.keypair.public().to_peer_id();
@@ -157,9 +161,8 @@ pub fn start(
     let mut core = Core::new(settings, &local.to_bytes()).map_err(|e| StartError::Config(e.to_string()))?;
     let clocks = Clocks::new(config.clock);
     // A guest is somebody else at the next start.
-    if let Some(dir) = &config.remembered {
-        core.clock_mut().resume(clock_mark::load(dir), clocks.now());
-    }
+    let mark = config.remembered.as_deref().map(clock_mark::load).unwrap_or_default();
+    core.clock_mut().resume(mark, clocks.now());
     let (handle, requests, hub) = handle::channel(limits.commands_queue_max.into(), limits.events_queue_max.into());
     // Boxed at once: it is large, and every copy on the stack stays in memory.
     let mut node = Box::new(Node {
@@ -191,10 +194,18 @@ pub fn start(
         hub,
         requests,
         troubles: Default::default(),
+        refusals: Default::default(),
+        lonely: Default::default(),
+        asked_dials: Default::default(),
+        twin: Twin::new(mark.last.into_iter().max().unwrap_or(0)),
+        changes: Default::default(),
+        unknown_keys: Vec::new(),
+        is_bootstrap: config.role == Role::Bootstrap,
         counts: Default::default(),
         housekeeping: now + Duration::from_secs(super::meet::HOUSEKEEPING_S),
         tcp: counters,
     });
+    node.update_stage();
     for room in &config.rooms {
         node.join(room).map_err(|e| StartError::Config(e.0))?;
     }

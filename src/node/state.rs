@@ -1,6 +1,7 @@
 //! The node's state: one struct, owned by one task. The files below it each hold one part of what it does.
 
 use super::{
+    asked::AskedDials,
     authors::Authors,
     behaviour::Behaviour,
     bootstrap::Bootstrap,
@@ -10,14 +11,18 @@ use super::{
     event::{Event, Stage},
     greetings::Greetings,
     handle::{Hub, Requests},
+    lonely::Lonely,
     others::Naming,
     outbox::Outbox,
     peers::Peers,
     recent::Recent,
+    refusals::Refusals,
     rendezvous::Rendezvous,
     reserve::Reserve,
     troubles::Troubles,
+    twin::{Changes, Twin},
     wall::Clocks,
+    words::count_of,
 };
 use crate::{
     base::{board::Board, time::Now},
@@ -71,6 +76,14 @@ pub struct Node {
     pub(super) hub: Arc<Hub>,
     pub(super) requests: Requests,
     pub(super) troubles: Troubles,
+    pub(super) refusals: Refusals,
+    pub(super) lonely: Lonely,
+    pub(super) asked_dials: AskedDials,
+    pub(super) twin: Twin,
+    pub(super) changes: Changes,
+    /// Where peers with keys of an unknown kind are, and when they were last heard of. As bounded as their troubles.
+    pub(super) unknown_keys: Vec<(String, Instant)>,
+    pub(super) is_bootstrap: bool,
     pub(super) counts: BTreeMap<&'static str, u64>,
     pub(super) housekeeping: Instant,
     pub(super) tcp: crate::net::tcp::Counters,
@@ -104,6 +117,7 @@ impl Node {
             ("gossip: messages dropped, too many at once", dropped.too_many),
             ("gossip: control messages dropped", dropped.control),
             ("gossip: dropped, of peers that misbehave", dropped.offenders),
+            ("gossip: messages signed by us", gossip.own_heard_count()),
             ("heartbeats", gossip.heartbeats()),
             ("connections replaced by a newer one", gossip.replaced()),
             ("dht: addresses of the fullest entry", dht_addresses),
@@ -130,7 +144,9 @@ impl Node {
 
     /// Looks where the lifecycle stands, and tells if it moved.
     pub(super) fn update_stage(&mut self) {
-        let peers = self.peers.connected_count();
+        // Who shares nothing with us comes and goes without a word here.
+        let peers = self.peers.neighbours();
+        self.on_neighbours(peers, Instant::now());
         let best = self.rooms.iter().map(|room| (self.peers.in_room(room.as_str()), room)).max_by_key(|(n, _)| *n);
         let (stage, why) = match best {
             _ if peers == 0 && self.bootstrap.is_empty() => {
@@ -177,9 +193,4 @@ impl Node {
         }
         queues
     }
-}
-
-/// `1 peer`, `2 peers`.
-pub(super) fn count_of(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

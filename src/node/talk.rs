@@ -204,11 +204,12 @@ impl Node {
     /// Tells everyone of a message of ours.
     pub(super) fn tell_sent(&mut self, room: &RoomName, event: Option<Event>, sent: bool) -> Result<Answer, Refused> {
         let event = event.ok_or_else(|| refuse("the message is in the history already"))?;
-        let id = match &event {
-            Event::Message(message) => message.id.clone(),
-            Event::Record(record) => record.id.clone(),
-            _ => String::new(),
+        let (id, stamp) = match &event {
+            Event::Message(message) => (message.id.clone(), message.stamp),
+            Event::Record(record) => (record.id.clone(), record.stamp),
+            _ => (String::new(), 0),
         };
+        self.twin.on_own_line(stamp);
         self.emit(event);
         // Who has not said hello yet hears it as well.
         let peers = if sent { self.peers.in_room(room.as_str()).max(1) as u32 } else { 0 };
@@ -280,6 +281,7 @@ impl Node {
 
     /// A peer is in a room of ours.
     pub(super) fn on_member(&mut self, peer: PeerId, room: &RoomName) {
+        self.peers.note_shares(&peer, true);
         let Some(connected) = self.peers.connected_mut(&peer) else { return };
         if connected.rooms.insert(room.as_str().to_owned()) {
             self.emit(Event::Joined { peer: peer.to_base58(), room: room.as_str().to_owned() });

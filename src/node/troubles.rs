@@ -46,6 +46,20 @@ codes! {
     ClockRefused = "clock_refused", over: "nobody refuses the time of what is said here any more";
     /// Peers whose clocks are synchronised say that the clock of this machine is off.
     ClockDoubted = "clock_doubted", over: "the clock of this machine is not known to be off any more";
+    /// Another peer's identity is used twice: its connections jump between two addresses. The subject is the peer.
+    PeerTwice = "peer_twice", over: "it has stayed where it is";
+    /// Another program keeps port 5353 for itself: nobody is found by multicast DNS.
+    MdnsPortHeld = "mdns_port_held", over: "port 5353 is free again, and peers are found by multicast DNS";
+    /// Multicast DNS cannot be spoken. The subject is the interface.
+    MdnsFails = "mdns_fails", over: "multicast DNS works again";
+    /// This host has more addresses or interfaces than are looked at.
+    AddressesCut = "addresses_cut", over: "all addresses of this host are looked at again";
+    /// Nobody is connected.
+    NobodyFound = "nobody_found", over: "somebody is connected";
+    /// A bootstrap node cannot be reached. The subject is its address.
+    BootstrapUnreachable = "bootstrap_unreachable", over: "connected";
+    /// A peer's identity is a key of a kind that is not known here. The subject is where it is.
+    KeyUnsupported = "key_unsupported", over: "not tried any more";
     /// A limit has refused something again and again. The subject is the limit.
     LimitRefuses = "limit_refuses", over: "the limit refuses nothing any more";
     /// The disk does not take what is to outlive a restart.
@@ -99,6 +113,11 @@ impl Troubles {
     /// What is wrong now, by code and then by age.
     pub fn list(&self) -> &[Trouble] {
         &self.now
+    }
+
+    /// The subjects of the troubles of this sort.
+    pub fn subjects(&self, code: Code) -> Vec<String> {
+        self.now.iter().filter(|it| it.code == code).map(|it| it.subject.clone()).collect()
     }
 
     /// Whether there is a trouble of this sort.

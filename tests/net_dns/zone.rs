@@ -58,6 +58,11 @@ impl Zone {
         Some(zone)
     }
 
+    /// `ip` in there.
+    pub fn ip(&self, args: &str) {
+        ip(&format!("-n {} {args}", self.name));
+    }
+
     /// Runs `work` on a thread whose sockets are this host's.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let namespace = File::open(format!("/run/netns/{}", self.name)).expect("the namespace is there");

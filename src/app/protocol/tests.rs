@@ -223,6 +223,10 @@ fn events() -> Vec<(Event, Value)> {
             json!({"event":"stage","stage":"exchange","why":"w"}),
         ),
         (
+            Event::Dialled { dial: 3, address: "/x".into(), peer: None, error: Some("no".into()) },
+            json!({"event":"dialled","dial":3,"address":"/x","peer":null,"error":"no"}),
+        ),
+        (
             Event::Trouble(TroubleEvent {
                 code: "limit_refuses".into(),
                 state: TroubleState::Began,

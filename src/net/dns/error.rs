@@ -74,6 +74,18 @@ pub enum LookupError {
     /// The name server says that there is no such name.
     #[error("{} does not exist", Shown(.0))]
     NoName(String),
+    /// No neighbour answers for a name under `.local`, and no name server knows it.
+    #[error(
+        "no neighbour answers for {}: see whether it is on, on this network, and announces its name (by avahi, say); \
+         nor does a name server help ({server})",
+        Shown(name)
+    )]
+    NoNeighbour {
+        /// The name.
+        name: String,
+        /// Why the name server does not help.
+        server: Box<LookupError>,
+    },
     /// The name exists and has nothing that can be dialed.
     #[error("{} has no {wanted}", Shown(name))]
     NoRecord {

@@ -18,7 +18,7 @@
 //! on the time of the dials themselves: put this around [`net::upgrade`](crate::net::upgrade()), whose limit then holds
 //! for each of the addresses and not for the lookups.
 //!
-//! Names under `.local` are asked of the name server like all others, not of the neighbours by multicast.
+//! Names under `.local` are asked of the neighbours by multicast, and of the name server when none of them answers.
 //!
 //! ```no_run
 //! use libp2p::core::{Endpoint, Transport as _, transport::{DialOpts, PortUse}};
@@ -37,6 +37,7 @@
 mod config;
 mod error;
 mod hosts;
+mod neighbours;
 mod system;
 
 mod runtime;

@@ -25,7 +25,7 @@ use super::{
         NEGATIVE_TTL_S_MAX, POSITIVE_TTL_S_MAX, RETRIES_MAX, SERVERS_MAX, TRY_TIMEOUT_MS_MAX,
     },
     error::LookupError,
-    hosts,
+    hosts, neighbours,
     runtime::Runtime,
     system::{self, Stamp, System},
 };
@@ -101,7 +101,18 @@ impl Lookups {
         if question.name.parse::<IpAddr>().is_ok() {
             return Err(missing());
         }
-        let lookup = self.ask(question, kind, missing).await?;
+        let is_local = neighbours::is_local(question.name);
+        if is_local {
+            let _turn = self.turns.acquire().await;
+            let found = neighbours::lookup(question.name, ipv6).await;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        let lookup = self.ask(question, kind, missing).await.map_err(|error| match is_local {
+            true => LookupError::NoNeighbour { name: question.name.into(), server: Box::new(error) },
+            false => error,
+        })?;
         let ips = lookup.answers().iter().filter_map(|record| match record.data {
             RData::A(a) if !ipv6 => Some(IpAddr::V4(a.0)),
             RData::AAAA(aaaa) if ipv6 => Some(IpAddr::V6(aaaa.0)),

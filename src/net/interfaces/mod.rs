@@ -29,4 +29,5 @@ mod watcher;
 
 pub use interface::Interface;
 pub use list::{INTERFACES_MAX, Picture, list, picture};
+pub use rank::leads_out;
 pub use watcher::{Change, Watcher};

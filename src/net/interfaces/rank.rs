@@ -63,10 +63,19 @@ impl Routes {
             it if it.is_loopback => 4,
             it if !it.is_multicast || it.is_point_to_point => 3,
             it if self.default.contains(&it.name) => 0,
-            it if fs::symlink_metadata(format!("/sys/class/net/{}/device", it.name)).is_ok() => 1,
+            it if is_hardware(&it.name) => 1,
             _ => 2,
         }
     }
+}
+
+fn is_hardware(name: &str) -> bool {
+    fs::symlink_metadata(format!("/sys/class/net/{name}/device")).is_ok()
+}
+
+/// Whether an interface has a default route or is a piece of hardware: one that nobody wants to miss.
+pub fn leads_out(name: &str) -> bool {
+    Routes::read().default.contains(name) || is_hardware(name)
 }
 
 /// The best `most` of these addresses, those of good interfaces first, but of each interface one before any has a second.

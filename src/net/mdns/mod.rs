@@ -56,5 +56,5 @@ mod behaviour;
 pub use behaviour::Behaviour;
 pub use event::{Event, Failing, State};
 pub use limits::{
-    Config, ConfigError, Counters, INSTANCES_PER_PEER_MAX, LEAVE_MS_MAX, RECORDS_PER_PACKET_MAX, SERVICES_MAX,
+    Config, ConfigError, Counters, INSTANCES_PER_PEER_MAX, LEAVE_MS_MAX, PORT, RECORDS_PER_PACKET_MAX, SERVICES_MAX,
 };

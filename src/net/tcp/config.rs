@@ -67,6 +67,7 @@ pub(super) struct Atomics {
     pub(super) fresh_port: AtomicUsize,
     pub(super) throttled: AtomicUsize,
     pub(super) open: AtomicUsize,
+    pub(super) addresses_left_out: AtomicUsize,
 }
 
 /// The numbers of [`Counters`] at one moment. They start at zero and wrap.
@@ -88,6 +89,8 @@ pub struct Counts {
     pub throttled: usize,
     /// Connections open now, both ways.
     pub open: usize,
+    /// Addresses of this host that a listener on all of them does not report, for there are too many.
+    pub addresses_left_out: usize,
 }
 
 impl Counters {
@@ -102,11 +105,16 @@ impl Counters {
             fresh_port: self.0.fresh_port.load(Relaxed),
             throttled: self.0.throttled.load(Relaxed),
             open: self.0.open.load(Relaxed),
+            addresses_left_out: self.0.addresses_left_out.load(Relaxed),
         }
     }
 
     pub(super) fn add(&self, counter: impl Fn(&Atomics) -> &AtomicUsize) {
         counter(&self.0).fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn set_left_out(&self, addresses: usize) {
+        self.0.addresses_left_out.store(addresses, Relaxed);
     }
 
     pub(super) fn one_less_open(&self) {

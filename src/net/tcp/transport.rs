@@ -94,6 +94,7 @@ impl Transport {
     fn poll_interfaces(&mut self, cx: &mut Context<'_>) {
         while let Some(watcher) = &mut self.watcher {
             let Poll::Ready(change) = watcher.poll_change(cx) else { return };
+            self.counters.set_left_out(watcher.left_out());
             let wildcards = self.listeners.iter_mut().filter(|it| it.is_wildcard());
             match change {
                 Change::Up(it) => wildcards.for_each(|l| Self::report_up(l, it.ip, &mut self.events)),
