@@ -66,8 +66,8 @@ pub mod hello;
 
 pub mod greetings;
 
-pub mod reserve;
 pub mod dht;
+pub mod reserve;
 
 pub mod limits;
 
