@@ -75,6 +75,8 @@ async fn beside<T, B: NetworkBehaviour>(other: &mut Swarm<B>, wanted: impl Futur
 struct Bytes {
     /// Whether it ever looks at a ping of ours.
     reads: bool,
+    /// Whether it writes on and on behind what it is to send.
+    floods: bool,
 }
 
 async fn read<T: AsyncRead + Unpin>(io: &mut T) -> io::Result<[u8; 32]> {
@@ -112,7 +114,11 @@ impl request_response::Codec for Bytes {
         io: &mut T,
         bytes: [u8; 32],
     ) -> io::Result<()> {
-        io.write_all(&bytes).await
+        io.write_all(&bytes).await?;
+        while self.floods {
+            io.write_all(&[0; 4_096]).await?;
+        }
+        Ok(())
     }
 
     async fn write_response<T: AsyncWrite + Unpin + Send>(
@@ -129,7 +135,7 @@ type Stranger = request_response::Behaviour<Bytes>;
 
 fn stranger(support: ProtocolSupport, reads: bool) -> Stranger {
     let config = request_response::Config::default();
-    request_response::Behaviour::with_codec(Bytes { reads }, [(PROTOCOL, support)], config)
+    request_response::Behaviour::with_codec(Bytes { reads, floods: false }, [(PROTOCOL, support)], config)
 }
 
 #[test]
@@ -235,5 +241,61 @@ fn one_that_does_not_answer_fails_in_time() {
             assert_eq!(event.result, Err(Failure::Timeout(timeout)));
             assert!(event.begun.elapsed() >= timeout);
         }
+    });
+}
+
+#[test]
+fn a_ping_begins_when_it_is_wanted() {
+    run(async |executor| {
+        let config = Config { interval: NEVER, timeout: LIMIT };
+        let (mut one, mut other) = (swarm(executor, Behaviour::new(config)), swarm(executor, Behaviour::new(config)));
+        one.dial(listen(&mut other).await).unwrap();
+        let first = beside(&mut other, told(&mut one)).await;
+        let at = Instant::now() + Duration::from_millis(200);
+        for wanted in [at + LIMIT, at, at + LIMIT] {
+            one.behaviour_mut().ping_at(first.peer, first.connection, wanted);
+        }
+        let second = beside(&mut other, told(&mut one)).await;
+        assert!(second.begun >= at && second.result.is_ok(), "{:?} too soon", at - second.begun);
+        // And while another one is under way.
+        one.behaviour_mut().ping_now(first.peer, first.connection);
+        let asked = Instant::now();
+        one.behaviour_mut().ping_at(first.peer, first.connection, asked);
+        while beside(&mut other, told(&mut one)).await.begun < asked {}
+    });
+}
+
+#[derive(NetworkBehaviour)]
+#[behaviour(prelude = "libp2p::swarm::derive_prelude")]
+struct Beside {
+    flood: Stranger,
+    ping: Behaviour,
+}
+
+/// Pings beside a stream on which one side writes without end and the other reads nothing.
+#[test]
+fn a_ping_is_no_fence_while_something_waits() {
+    run(async |executor| {
+        let both = || {
+            let bytes = Bytes { reads: false, floods: true };
+            let protocols = [(StreamProtocol::new("/flood/1"), ProtocolSupport::Full)];
+            let config = request_response::Config::default().with_request_timeout(NEVER);
+            let flood = Stranger::with_codec(bytes, protocols, config);
+            let ping = Behaviour::new(Config { interval: Duration::from_millis(20), timeout: LIMIT });
+            swarm(executor, Beside { flood, ping })
+        };
+        let (mut one, mut other) = (both(), both());
+        one.dial(listen(&mut other).await).unwrap();
+        let mut fences = async |one: &mut Swarm<Beside>, wanted: bool| loop {
+            if let BesideEvent::Ping(event) = beside(&mut other, told(one)).await {
+                assert!(event.result.is_ok(), "{event:?}");
+                if event.is_fence == wanted {
+                    return event.peer;
+                }
+            }
+        };
+        let peer = fences(&mut one, true).await;
+        one.behaviour_mut().flood.send_request(&peer, [7; 32]);
+        fences(&mut one, false).await;
     });
 }

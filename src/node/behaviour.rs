@@ -8,6 +8,7 @@ use libp2p::{
 
 /// Every protocol a node speaks. The order matters: limits refuse first, and gossip comes after all others that refuse, for
 /// it must not hear of a connection that is refused afterwards. Neither must direct messages and hellos, which refuse none.
+/// Pings are the last, for they tell what of all the others has arrived.
 #[derive(NetworkBehaviour)]
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub struct Behaviour {
@@ -17,8 +18,6 @@ pub struct Behaviour {
     pub mdns: Toggle<mdns::Behaviour>,
     /// Who a peer is and where it listens.
     pub identify: identify::Behaviour,
-    /// Whether a link is alive.
-    pub ping: ping::Behaviour,
     /// The distributed hash table.
     pub dht: super::dht::Behaviour,
     /// The rooms.
@@ -27,4 +26,6 @@ pub struct Behaviour {
     pub direct: super::courier::Behaviour,
     /// What time it is, and who is there.
     pub hello: super::framed::Behaviour,
+    /// Whether a link is alive, and what reached the other side.
+    pub ping: ping::Behaviour,
 }

@@ -143,29 +143,35 @@ impl Node {
     }
 
     fn on_ping(&mut self, event: ping::Event) {
+        let ping::Event { peer, connection, begun, is_fence, result } = event;
         let lingering = self.swarm.behaviour_mut().gossip.lingering();
-        match &event.result {
-            Ok(_) => lingering.on_ping(event.connection, event.begun),
-            // It says nothing of the connection in use.
-            Err(_) if lingering.contains(event.connection) => return lingering.on_ping_failed(event.connection),
-            Err(_) => {}
+        match &result {
+            Ok(_) if is_fence => lingering.on_ping(connection, begun),
+            Ok(_) | Err(ping::Failure::Unsupported) => {}
+            Err(error) => {
+                lingering.on_ping_failed(connection);
+                log::debug!("ping of {peer}: {error}");
+            }
         }
-        let Some(connected) = self.peers.connected_mut(&event.peer) else { return };
-        match event.result {
+        if matches!(result, Err(ping::Failure::Timeout(_))) {
+            self.count("connections closed: no answer to pings");
+            self.swarm.close_connection(connection);
+        }
+        let Some(connected) = self.peers.connected_mut(&peer).filter(|c| c.connection == connection) else { return };
+        match result {
             Ok(rtt) => {
                 connected.rtt = Some(rtt);
                 connected.ping_failures = 0;
                 connected.adrift = false;
             }
-            Err(ping::Failure::Unsupported) => {}
-            Err(error) => {
+            Err(ping::Failure::Io(_)) => {
                 connected.ping_failures += 1;
-                log::debug!("ping of {}: {error}", event.peer);
                 if connected.ping_failures >= PING_FAILURES_MAX {
                     self.count("connections closed: no answer to pings");
-                    self.swarm.close_connection(event.connection);
+                    self.swarm.close_connection(connection);
                 }
             }
+            Err(ping::Failure::Unsupported | ping::Failure::Timeout(_)) => {}
         }
     }
 

@@ -50,10 +50,13 @@ pub const GOSSIP_QUEUE_S: u64 = 120;
 pub const GOSSIP_BACKOFF_S: u64 = 30;
 /// Milliseconds after which a connection without any use is closed; those in a room are kept by the mesh.
 pub const IDLE_CONNECTION_S: u64 = 60;
-/// Seconds between pings. A dead link is noticed after three of them.
+/// Seconds between pings of a quiet connection.
 pub const PING_INTERVAL_S: u64 = 20;
-/// Seconds a ping may take.
-pub const PING_TIMEOUT_S: u64 = 10;
+/// Seconds a ping may take; then the link is dead. As long as TCP waits for an acknowledgement.
+pub const PING_TIMEOUT_S: u64 = 15;
+/// Seconds after which a peer without ping has what it was sent, if its connection stands: more than TCP would leave it
+/// unacknowledged.
+pub const PING_TRUST_S: u64 = 20;
 /// Peers in one bucket of the DHT's table, of which 256 are allocated at once, 320 bytes a place. Guess: enough for
 /// a peer that others do not start from; Kademlia's k is 20.
 pub const DHT_BUCKET_PEERS: usize = 8;
@@ -83,6 +86,7 @@ pub const DIAL_CONCURRENCY: u8 = 4;
 
 const _: () = assert!(GOSSIP_CONTROL_IDS_MAX * (bounds::PEER_ID_BYTES_MAX - 16 + 8) < GOSSIP_CONTROL_BYTES_MAX);
 const _: () = assert!(GOSSIP_RPC_BYTES_MAX > bounds::FRAME_BYTES_MAX + 512);
+const _: () = assert!(PING_TRUST_S * 1_000 > crate::net::tcp::UNACKNOWLEDGED_MS_MAX as u64);
 const _: () = assert!(GOSSIP_HEARTBEAT_MS < super::gossip::HEARTBEAT_BUSY_MS);
 
 /// The message id of the pubsub specification: `from ‖ seqno`.
@@ -191,7 +195,7 @@ pub fn direct() -> courier::Behaviour {
     Gate::new(request_response::Behaviour::with_codec(codec, protocols, config))
 }
 
-/// ping, the only notice of a link that died in silence.
+/// ping: notice of a link that died in silence, and of what arrived.
 pub fn ping() -> ping::Behaviour {
     let (interval, timeout) = (Duration::from_secs(PING_INTERVAL_S), Duration::from_secs(PING_TIMEOUT_S));
     ping::Behaviour::new(ping::Config { interval, timeout })

@@ -26,7 +26,7 @@ use std::{
 /// Pause between rounds of small duties: marks of peers, remembered peers, empty tables. Coarse, for each round
 /// is a wake-up.
 pub const HOUSEKEEPING_S: u64 = 30;
-/// Failed pings in a row after which a connection is closed. Guess: on a bad link two of them are bad luck.
+/// Pings in a row whose stream broke after which a connection is closed. Guess: two of them are bad luck.
 pub const PING_FAILURES_MAX: u32 = 3;
 
 /// Pause after an address was lost, for its successor often comes at once.

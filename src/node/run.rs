@@ -132,11 +132,11 @@ pub fn start(
         limits: crowd::Behaviour::new(limits),
         mdns: Toggle::from(mdns),
         identify: limits::identify(&config.keypair),
-        ping: limits::ping(),
         dht,
         direct: limits::direct(),
         hello: super::hello::behaviour(),
         gossip: limits::gossip(&config.keypair, limits, naming.clone()).map_err(StartError::Config)?,
+        ping: limits::ping(),
     };
     let mut swarm = Swarm::new(transport, behaviour, local, limits::swarm(executor.clone()));
     listen(&mut swarm, &config.listen)?;

@@ -2,7 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use libp2p::{
@@ -16,7 +17,7 @@ use libp2p::{
 
 use super::{
     event::{Config, Event},
-    handler::{Handler, Now},
+    handler::{At, Done, Handler},
 };
 
 /// Pings every peer, and answers every peer's pings. See [the module](super).
@@ -24,8 +25,9 @@ use super::{
 pub struct Behaviour {
     config: Config,
     done: VecDeque<Event>,
-    /// Pings wanted now: one a connection.
-    wanted: Vec<(PeerId, ConnectionId)>,
+    /// Pings wanted, and when: one a connection.
+    wanted: Vec<(PeerId, ConnectionId, Instant)>,
+    waker: Option<Waker>,
 }
 
 impl Behaviour {
@@ -37,8 +39,17 @@ impl Behaviour {
     /// Pings a peer on a connection now, or as soon as a ping that is under way there is over. An [`Event`] tells the
     /// outcome, unless the connection ends before.
     pub fn ping_now(&mut self, peer: PeerId, connection: ConnectionId) {
-        if !self.wanted.contains(&(peer, connection)) {
-            self.wanted.push((peer, connection));
+        self.ping_at(peer, connection, Instant::now());
+    }
+
+    /// The same at a later time, if none begins before.
+    pub fn ping_at(&mut self, peer: PeerId, connection: ConnectionId, at: Instant) {
+        match self.wanted.iter_mut().find(|(_, wanted, _)| *wanted == connection) {
+            Some((_, _, wanted)) => *wanted = at.min(*wanted),
+            None => self.wanted.push((peer, connection, at)),
+        }
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
         }
     }
 }
@@ -70,23 +81,27 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         if let FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) = event {
-            self.wanted.retain(|(_, connection)| *connection != connection_id);
+            self.wanted.retain(|(_, connection, _)| *connection != connection_id);
         }
     }
 
     fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, done: THandlerOutEvent<Self>) {
-        self.done.push_back(Event { peer, connection, begun: done.begun, result: done.result });
+        let Done { begun, is_fence, result } = done;
+        self.done.push_back(Event { peer, connection, begun, is_fence, result });
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
         if let Some(event) = self.done.pop_front() {
             return Poll::Ready(ToSwarm::GenerateEvent(event));
         }
         match self.wanted.pop() {
-            Some((peer_id, connection)) => {
-                Poll::Ready(ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(connection), event: Now })
+            Some((peer_id, connection, at)) => {
+                Poll::Ready(ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(connection), event: At(at) })
             }
-            None => Poll::Pending,
+            None => {
+                self.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
         }
     }
 }

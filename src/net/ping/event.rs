@@ -42,9 +42,11 @@ pub struct Event {
     pub peer: PeerId,
     /// On which connection.
     pub connection: ConnectionId,
-    /// When it began: whatever this side sent on the connection before has arrived if it was answered, and what the other
-    /// sent before it answered has arrived as well.
+    /// When it began: whatever this side sent on the connection before has arrived if it was answered and is a fence, and what
+    /// the other sent before it answered has arrived as well.
     pub begun: Instant,
+    /// Whether that is sure: when it was sent, nothing that was sent before waited for the link, or for the other to read.
+    pub is_fence: bool,
     /// How long the answer took, from when the system had the ping.
     pub result: Result<Duration, Failure>,
 }

@@ -29,14 +29,15 @@ use super::{
 /// specification of ping allows for two.
 const INBOUND_STREAMS_MAX: usize = 2;
 
-/// The behaviour wants a ping, beside those of the interval.
+/// The behaviour wants a ping that begins then at the latest, beside those of the interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now;
+pub struct At(pub(super) Instant);
 
 /// A ping is over.
 #[derive(Debug)]
 pub struct Done {
     pub(super) begun: Instant,
+    pub(super) is_fence: bool,
     pub(super) result: Result<Duration, Failure>,
 }
 
@@ -48,6 +49,8 @@ enum Outbound {
     Opening(Instant),
     /// It waits for the next ping.
     Idle(Stream),
+    /// A ping began, and what other protocols have in hand goes first.
+    Due(Option<Stream>, Instant),
     /// A ping is under way since then; on a stream that was there before, or on a new one.
     Pinging(BoxFuture<'static, Pinged<Stream>>, Instant, bool),
 }
@@ -58,8 +61,11 @@ pub struct Handler {
     inbound: VecDeque<BoxFuture<'static, io::Result<()>>>,
     outbound: Outbound,
     next: Timer,
-    /// A ping is wanted before that.
-    is_wanted: bool,
+    next_at: Instant,
+    /// The ping after the one under way is wanted then.
+    wanted: Option<Instant>,
+    /// Somebody asks for pings of who knows none.
+    is_asked: bool,
     /// The other refused the protocol.
     is_unsupported: bool,
     done: Option<Done>,
@@ -67,12 +73,15 @@ pub struct Handler {
 
 impl Handler {
     pub(super) fn new(config: Config) -> Self {
+        let now = Instant::now();
         Handler {
             config,
             inbound: VecDeque::new(),
             outbound: Outbound::None,
-            next: Timer::after(Duration::ZERO),
-            is_wanted: false,
+            next: Timer::at(now),
+            next_at: now,
+            wanted: None,
+            is_asked: false,
             is_unsupported: false,
             done: None,
         }
@@ -82,15 +91,35 @@ impl Handler {
         SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), ()).with_timeout(self.config.timeout)
     }
 
-    fn finish(&mut self, begun: Instant, result: Result<Duration, Failure>) {
-        self.next = Timer::after(self.config.interval);
-        self.done = Some(Done { begun, result });
+    fn set_next(&mut self, at: Instant) {
+        (self.next, self.next_at) = (Timer::at(at), at);
+    }
+
+    /// The next ping is to begin then, if not before.
+    fn hurry(&mut self, at: Instant) {
+        if at < self.next_at {
+            self.set_next(at);
+        }
+    }
+
+    fn finish(&mut self, begun: Instant, is_fence: bool, result: Result<Duration, Failure>) {
+        let usual = Instant::now() + self.config.interval;
+        let wanted = self.wanted.take();
+        self.set_next(wanted.map_or(usual, |at| at.min(usual)));
+        self.done = Some(Done { begun, is_fence, result });
     }
 
     fn is_due(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_due = self.is_wanted || Pin::new(&mut self.next).poll(cx).is_ready();
-        self.is_wanted &= !is_due;
-        is_due
+        Pin::new(&mut self.next).poll(cx).is_ready()
+    }
+
+    /// A ping begins. What is handed to other protocols later may come before it, and what was handed to them earlier does, for
+    /// they have their turn before it is sent.
+    fn begin(&mut self, stream: Option<Stream>, cx: &mut Context<'_>) -> Outbound {
+        // The timer has done its duty until the ping is over.
+        self.next_at = Instant::now() + self.config.interval + self.config.timeout;
+        cx.waker().wake_by_ref();
+        Outbound::Due(stream, Instant::now())
     }
 
     fn start(&mut self, mut stream: Stream, begun: Instant, is_new: bool) {
@@ -107,7 +136,7 @@ impl Handler {
             StreamUpgradeError::Apply(never) => match never {},
         };
         self.is_unsupported = failure == Failure::Unsupported;
-        self.finish(begun, Err(failure));
+        self.finish(begun, false, Err(failure));
     }
 
     /// Asks for a stream, if a ping is due on this connection.
@@ -116,26 +145,34 @@ impl Handler {
             match std::mem::replace(&mut self.outbound, Outbound::None) {
                 // Who asked is answered, and the interval rests.
                 Outbound::None if self.is_unsupported => {
-                    if std::mem::take(&mut self.is_wanted) {
-                        self.finish(Instant::now(), Err(Failure::Unsupported));
+                    if std::mem::take(&mut self.is_asked) {
+                        self.finish(Instant::now(), true, Err(Failure::Unsupported));
                     }
                     return Poll::Pending;
                 }
                 Outbound::None if self.is_due(cx) => {
-                    self.outbound = Outbound::Opening(Instant::now());
+                    self.outbound = self.begin(None, cx);
+                    return Poll::Pending;
+                }
+                Outbound::Idle(stream) if self.is_due(cx) => {
+                    self.outbound = self.begin(Some(stream), cx);
+                    return Poll::Pending;
+                }
+                Outbound::Due(Some(stream), begun) => self.start(stream, begun, false),
+                Outbound::Due(None, begun) => {
+                    self.outbound = Outbound::Opening(begun);
                     return Poll::Ready(self.protocol());
                 }
-                Outbound::Idle(stream) if self.is_due(cx) => self.start(stream, Instant::now(), false),
                 Outbound::Pinging(mut ping, begun, is_new) => match ping.poll_unpin(cx) {
-                    Poll::Ready(Ok((stream, rtt))) => {
+                    Poll::Ready(Ok((stream, rtt, is_fence))) => {
                         self.outbound = Outbound::Idle(stream);
-                        self.finish(begun, Ok(rtt));
+                        self.finish(begun, is_fence, Ok(rtt));
                         return Poll::Pending;
                     }
                     // The other has ended the stream since the last ping: that says nothing yet.
-                    Poll::Ready(Err(Failure::Io(_))) if !is_new => self.is_wanted = true,
+                    Poll::Ready(Err(Failure::Io(_))) if !is_new => self.outbound = Outbound::Due(None, begun),
                     Poll::Ready(Err(failure)) => {
-                        self.finish(begun, Err(failure));
+                        self.finish(begun, false, Err(failure));
                         return Poll::Pending;
                     }
                     Poll::Pending => {
@@ -153,7 +190,7 @@ impl Handler {
 }
 
 impl ConnectionHandler for Handler {
-    type FromBehaviour = Now;
+    type FromBehaviour = At;
     type ToBehaviour = Done;
     type InboundProtocol = ReadyUpgrade<StreamProtocol>;
     type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
@@ -164,8 +201,12 @@ impl ConnectionHandler for Handler {
         self.protocol()
     }
 
-    fn on_behaviour_event(&mut self, _: Now) {
-        self.is_wanted = true;
+    fn on_behaviour_event(&mut self, At(at): At) {
+        match self.outbound {
+            Outbound::None if self.is_unsupported => self.is_asked = true,
+            Outbound::None | Outbound::Idle(_) => self.hurry(at),
+            _ => self.wanted = Some(self.wanted.map_or(at, |wanted| wanted.min(at))),
+        }
     }
 
     fn poll(
@@ -199,7 +240,9 @@ impl ConnectionHandler for Handler {
                 // It serves ping from now on.
                 let is_new = self.is_unsupported && added.any(|protocol| *protocol == PROTOCOL);
                 self.is_unsupported &= !is_new;
-                self.is_wanted |= is_new;
+                if is_new {
+                    self.hurry(Instant::now());
+                }
             }
             _ => {}
         }

@@ -12,7 +12,7 @@ use std::{
 
 use futures::{AsyncRead, AsyncWrite};
 
-use super::unread::Unread;
+use super::{unread::Unread, watched::Seen};
 
 /// How many streams of one direction yamux holds, never told too low.
 #[derive(Debug, Default)]
@@ -49,19 +49,34 @@ impl Drop for Counted {
 }
 
 /// A stream of a [`Muxer`](super::Muxer).
+///
+/// A write of nothing asks something: whether all that was written before on this connection, to whatever stream, is on
+/// its way. While something waits for the remote to read, or for the link, it is refused as one that would block.
 #[derive(Debug)]
 pub struct Stream {
     // Dropped before it is counted as leaving: the order of the fields matters.
     inner: yamux::Stream,
     _counted: Counted,
     unread: Arc<Unread>,
+    seen: Arc<Seen>,
+    /// Whether the last write has to wait.
+    is_waiting: bool,
 }
 
 impl Stream {
-    pub(super) fn new(inner: yamux::Stream, gauge: &Arc<Gauge>, unread: &Arc<Unread>) -> Self {
+    pub(super) fn new(inner: yamux::Stream, gauge: &Arc<Gauge>, unread: &Arc<Unread>, seen: &Arc<Seen>) -> Self {
         gauge.live.fetch_add(1, SeqCst);
         unread.on_opened(inner.id().val());
-        Stream { inner, _counted: Counted(gauge.clone()), unread: unread.clone() }
+        let (unread, seen) = (unread.clone(), seen.clone());
+        Stream { inner, _counted: Counted(gauge.clone()), unread, seen, is_waiting: false }
+    }
+
+    fn note_written<T>(&mut self, written: Poll<T>) -> Poll<T> {
+        if written.is_pending() != self.is_waiting {
+            self.is_waiting = written.is_pending();
+            self.seen.note_waiting(self.is_waiting);
+        }
+        written
     }
 
     fn note(&self, read: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -75,6 +90,7 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.unread.on_dropped(self.inner.id().val());
+        let _ = self.note_written(Poll::Ready(()));
     }
 }
 
@@ -96,7 +112,12 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buffer)
+        if buffer.is_empty() {
+            let answer = if self.seen.is_quiet() { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+            return Poll::Ready(answer);
+        }
+        let written = Pin::new(&mut self.inner).poll_write(cx, buffer);
+        self.note_written(written)
     }
 
     fn poll_write_vectored(
@@ -104,7 +125,8 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, buffers);
+        self.note_written(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -21,8 +21,9 @@
 mod config;
 mod unread;
 
-mod gauge;
 mod watched;
+
+mod gauge;
 
 mod muxer;
 

@@ -101,7 +101,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Muxer<C> {
             return Poll::Ready(Err(Error::Misbehaved));
         }
         match next {
-            Poll::Ready(Some(stream)) => Poll::Ready(Ok(Stream::new(stream?, &self.inbound, &self.unread))),
+            Poll::Ready(Some(stream)) => Poll::Ready(Ok(Stream::new(stream?, &self.inbound, &self.unread, &self.seen))),
             Poll::Ready(None) => Poll::Ready(Err(ConnectionError::Closed.into())),
             Poll::Pending => {
                 // Only a connection that takes what is written to it makes yamux look for streams that were dropped.
@@ -139,7 +139,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
             return Poll::Pending;
         }
         let inner = ready!(self.connection.poll_new_outbound(cx))?;
-        Poll::Ready(Ok(Stream::new(inner, &self.outbound, &self.unread)))
+        Poll::Ready(Ok(Stream::new(inner, &self.outbound, &self.unread, &self.seen)))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

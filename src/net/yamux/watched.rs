@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll},
 };
@@ -30,6 +30,8 @@ const TYPE_GO_AWAY: u8 = 3;
 pub(super) struct Seen {
     is_stalled: AtomicBool,
     has_said_go_away: AtomicBool,
+    /// Streams whose last write has to wait.
+    waiting: AtomicUsize,
 }
 
 impl Seen {
@@ -41,6 +43,19 @@ impl Seen {
     /// Whether something written had to wait since the start.
     pub(super) fn is_stalled(&self) -> bool {
         self.is_stalled.load(SeqCst)
+    }
+
+    /// A stream's last write has to wait, or has to no more.
+    pub(super) fn note_waiting(&self, is_waiting: bool) {
+        match is_waiting {
+            true => self.waiting.fetch_add(1, SeqCst),
+            false => self.waiting.fetch_sub(1, SeqCst),
+        };
+    }
+
+    /// Whether everything that was written to any stream is on its way.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.is_stalled() && self.waiting.load(SeqCst) == 0
     }
 
     /// Whether yamux told the remote that this is the end.
