@@ -38,7 +38,7 @@ const ENTRY_BYTES: u64 = 256;
 const DHT_PEERS: u64 = 320;
 
 /// What each part may cost, in bytes.
-pub fn parts(board: &BoardFile) -> [(&'static str, u64); 8] {
+pub fn parts(board: &BoardFile) -> [(&'static str, u64); 9] {
     let of = |name| board.limit(name);
     let at_rest = of("connections_max") * CONNECTION_BYTES + 2 * of("connections_pending_max") * HANDSHAKE_BYTES;
     let peers = of("mdns_peers_max") + of("remembered_peers_max") + DHT_PEERS;
@@ -48,6 +48,7 @@ pub fn parts(board: &BoardFile) -> [(&'static str, u64); 8] {
         ("what nobody has read", of("unread_bytes_max")),
         ("what is read in part", of("connections_inbound_max") * of("yamux_streams_max") * PART_BYTES),
         ("messages waiting to be sent", of("connections_max") * of("gossip_queue_messages_max") * MESSAGE_BYTES),
+        ("lines that may not have arrived", of("rooms_max") * of("outbox_bytes_max")),
         ("history", of("history_bytes_max") + of("history_messages_max") * HISTORY_ENTRY_BYTES + SEEN.0 * SEEN.1),
         ("events", of("control_clients_max") * of("events_queue_max") * EVENT_BYTES),
         ("tables", (peers * of("addresses_per_peer_max") + 2 * of("dht_records_max")) * ENTRY_BYTES),

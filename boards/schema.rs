@@ -60,6 +60,19 @@ pub const LIMITS: &[Key] = &[
     ),
     key("read_bytes_per_second_max", 262_144, 1_073_741_824, "bytes per second read from one connection, sustained"),
     key("gossip_queue_messages_max", 128, 4_096, "gossipsub messages waiting to be sent to one peer; more are dropped"),
+    // Ten short lines a second for two minutes, but on the smallest.
+    key(
+        "outbox_lines_max",
+        256,
+        65_536,
+        "lines of ours kept in one room until they have arrived; when nobody has them, one more is refused",
+    ),
+    key(
+        "outbox_bytes_max",
+        65_536,
+        67_108_864,
+        "bytes of memory of the lines of ours kept in one room until they have arrived",
+    ),
     key("mdns_peers_max", 16, 1_024, "peers kept by mDNS discovery"),
     key("addresses_per_peer_max", 4, 32, "addresses kept for one peer, by mDNS and in the DHT's table"),
     key("dht_records_max", 16, 8_192, "provider records held for others by the DHT (server mode)"),

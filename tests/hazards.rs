@@ -84,6 +84,7 @@ fn a_peer_whose_connection_is_lost_is_dialled_while_an_older_one_still_stands() 
         adrift: false,
         suspect: None,
         mute: None,
+        speech: 0,
     };
     let now = Instant::now();
     let later = now + Duration::from_secs(1);
@@ -173,13 +174,13 @@ fn a_peer_that_stops_reading_costs_a_short_queue() {
     b.say("I can hear you");
     a.wait_line("I can hear you");
     b.freeze();
-    // One stream's window takes 128 of them, the queue as many again, then the outbox; the default queue takes all.
-    let count = 6 * u64::from(tiny.limits.gossip_queue_messages_max);
+    // Half as many as the queue holds may be under way, then the outbox takes some; the default queue takes all.
+    let count = 2 * u64::from(tiny.limits.gossip_queue_messages_max + 64);
     let refused = (0..count).find_map(|n| {
         let data = format!("{n:016x}{}", "00".repeat(2_000));
         a.ask(Command::Record { room: None, kind: "bulk".into(), data }).err()
     });
     let refused = refused.expect("the queue is bounded, and the sender is told").to_string();
     assert!(refused.contains("wait already"), "{refused}");
-    assert!(a.counter("publish: every queue full") > 0);
+    assert_eq!(a.counter("publish: every queue full"), 0, "none is filled to the brim");
 }

@@ -115,10 +115,12 @@ impl request_response::Codec for Bytes {
         bytes: [u8; 32],
     ) -> io::Result<()> {
         io.write_all(&bytes).await?;
-        while self.floods {
+        if !self.floods {
+            return Ok(());
+        }
+        loop {
             io.write_all(&[0; 4_096]).await?;
         }
-        Ok(())
     }
 
     async fn write_response<T: AsyncWrite + Unpin + Send>(

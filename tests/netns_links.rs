@@ -1,6 +1,7 @@
 //! Links that die without a word, and come back: what was acknowledged arrives, once, in order, soon.
 //!
-//! By `STONECHAT_TEST_SILENCES` (seconds, with commas between) other silences are tried than the usual ones.
+//! By `STONECHAT_TEST_SILENCES` (seconds, with commas between) other silences are tried than the usual ones, and by
+//! `STONECHAT_TEST_TALKS` other talks (peers and lines a second, such as `2x1,6x10`).
 
 #[allow(dead_code)]
 mod world;
@@ -170,23 +171,37 @@ fn judge(
     Outcome { said: talks.iter().map(Vec::len).sum(), waited, gone, complete, faults }
 }
 
+fn given<T>(variable: &str, otherwise: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+    let given = std::env::var(variable).unwrap_or(otherwise.into());
+    given.split(',').map(|one| read(one.trim()).unwrap_or_else(|| panic!("{variable}: {one:?}"))).collect()
+}
+
 fn silences() -> Vec<Duration> {
-    let given = std::env::var("STONECHAT_TEST_SILENCES").unwrap_or("16,34,80,110".into());
-    given.split(',').map(|seconds| Duration::from_secs(seconds.trim().parse().expect("seconds"))).collect()
+    given("STONECHAT_TEST_SILENCES", "16,34,80,110", |seconds| Some(Duration::from_secs(seconds.parse().ok()?)))
+}
+
+fn talks() -> Vec<(usize, u32)> {
+    given("STONECHAT_TEST_TALKS", "2x1,2x10,6x1,6x10", |talk| {
+        let (peers, rate) = talk.split_once('x')?;
+        Some((peers.parse().ok().filter(|peers| *peers >= 2)?, rate.parse().ok().filter(|rate| *rate > 0)?))
+    })
 }
 
 #[test]
 fn what_is_said_into_a_silence_arrives_after_it() {
     let Some(world) = World::new() else { return };
     let (mut table, mut faults) = (String::new(), Vec::new());
-    for silence_s in silences() {
-        let cases: Vec<_> = [(2, 1), (2, 10), (6, 1), (6, 10)]
-            .map(|(peers, rate)| Case { peers, rate, silence: silence_s })
+    for (round, silence_s) in silences().into_iter().enumerate() {
+        let cases: Vec<_> = talks()
             .into_iter()
+            .map(|(peers, rate)| Case { peers, rate, silence: silence_s })
             .map(|case| {
                 let lan = world.subnet();
-                let name = |n| format!("p{}-{}-{}-{n}", silence_s.as_secs(), case.peers, case.rate);
+                let name = |n| format!("r{round}-{}-{}-{n}", case.peers, case.rate);
                 let hosts: Vec<_> = (0..case.peers).map(|n| world.host(&name(n), &lan)).collect();
+                // As kernels before 6.5 do: a dial that was not answered is tried again after 1, 3 and 7 s.
+                let old = ["-qw", "net.ipv4.tcp_syn_linear_timeouts=0"];
+                hosts.iter().for_each(|host| drop(host.run("sysctl", &old)));
                 (case, hosts)
             })
             .collect();

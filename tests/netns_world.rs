@@ -55,6 +55,22 @@ fn a_world_is_what_it_says() {
     b.plug();
     assert!(reaches(&a, &b, 1003) && reaches(&b, &c, 1003));
 
+    let arrives = |bytes: usize| {
+        let listener = b.enter(|| UdpSocket::bind("0.0.0.0:0").unwrap());
+        listener.set_read_timeout(Some(A_MOMENT)).unwrap();
+        let to = (b.address(), listener.local_addr().unwrap().port());
+        a.enter(|| UdpSocket::bind("0.0.0.0:0").unwrap().send_to(&vec![7; bytes], to).unwrap());
+        listener.recv(&mut [0; 2_000]).is_ok()
+    };
+    a.swallow_above(1_300);
+    assert!(arrives(1_200) && !arrives(1_300), "with its headers it is longer than that");
+    assert_eq!(a.swallowed(), 1);
+
+    a.silence();
+    assert!(!reaches(&a, &b, 1010) && !reaches(&b, &a, 1010) && !multicast_reaches(&b, &a));
+    a.end_silence();
+    assert!(reaches(&a, &b, 1011));
+
     b.lose(99);
     assert!((0..5).any(|n| !reaches(&a, &b, 1004 + n)));
     assert!(b.lost() > 0);

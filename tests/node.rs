@@ -78,9 +78,14 @@ fn a_line_typed_while_nobody_is_there_goes_out_when_somebody_comes() {
 #[test]
 fn the_outbox_refuses_when_full_and_says_so() {
     let a = Peer::start(config());
-    let refused = (0..1000).find_map(|n| a.ask(Command::Send { room: None, text: format!("{n}") }).err());
-    let refused = refused.expect("the outbox is bounded").to_string();
-    assert!(refused.contains("64"), "{refused}");
+    let most = config().board.limits.outbox_lines_max;
+    let refused =
+        (0..2 * most).find_map(|n| Some((n, a.ask(Command::Send { room: None, text: format!("{n}") }).err()?)));
+    let (taken, refused) = refused.expect("the outbox is bounded");
+    assert_eq!(taken, most);
+    assert!(refused.to_string().contains(&format!("{most} lines wait already")), "{refused}");
+    let waiting = a.status().waiting;
+    assert_eq!((waiting[0].lines, &waiting[0].peer), (most, &None));
 }
 
 #[test]

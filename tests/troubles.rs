@@ -136,15 +136,27 @@ fn a_bootstrap_node_out_of_reach_is_told_with_why_until_it_is_there() {
 
 #[test]
 fn a_limit_that_keeps_refusing_is_told() {
-    let mut peer = Peer::start(config());
-    // Nobody is there, and sixty-four lines wait.
-    let refused =
-        (0..100).filter(|n| peer.ask(Command::Send { room: None, text: format!("line {n}") }).is_err()).count();
-    assert_eq!(refused, 36);
-    let began = wait_trouble(&mut peer, "limit_refuses", TroubleState::Began);
-    assert_eq!(began.subject, "outbox_max");
-    assert!(began.sentence.contains("outbox_max (64) refused 36 times"), "{began:?}");
-    let Ok(Answer::Limits { limits }) = peer.ask(Command::Limits {}) else { panic!("no limits") };
-    let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
-    assert_eq!((hits("outbox_max"), hits("connections_inbound_max"), hits("rooms_max")), (Some(36), Some(0), None));
+    // Nobody is there: what is said waits, until there are too many lines, or too many bytes of them.
+    let full = [("outbox_lines_max", 5), ("outbox_bytes_max", 1_000)].map(|(name, length)| {
+        let peer = Peer::start(config());
+        let Ok(Answer::Limits { limits }) = peer.ask(Command::Limits {}) else { panic!("no limits") };
+        let value = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().value;
+        let say = || peer.ask(Command::Send { room: None, text: "x".repeat(length) });
+        let (most, lines_max) = (value(name), value("outbox_lines_max"));
+        let taken = (0..=lines_max).take_while(|_| say().is_ok()).count() as u64;
+        assert_eq!(taken < lines_max, name == "outbox_bytes_max", "{name}: {taken} lines were taken");
+        for _ in 1..36 {
+            let error = say().unwrap_err().to_string();
+            assert!(error.contains(&format!("wait already ({name})")), "{error}");
+        }
+        (peer, name, most)
+    });
+    for (mut peer, name, most) in full {
+        let began = wait_trouble(&mut peer, "limit_refuses", TroubleState::Began);
+        assert_eq!(began.subject, name);
+        assert!(began.sentence.contains(&format!("{name} ({most}) refused 36 times")), "{began:?}");
+        let Ok(Answer::Limits { limits }) = peer.ask(Command::Limits {}) else { panic!("no limits") };
+        let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
+        assert_eq!((hits(name), hits("connections_inbound_max"), hits("rooms_max")), (Some(36), Some(0), None));
+    }
 }

@@ -12,7 +12,7 @@ use super::tables;
 use super::terminal::{TYPED_BYTES_MAX, Terminal};
 use super::typed::{self, Typed};
 use crate::node::command::{Answer, Command};
-use crate::node::event::Event;
+use crate::node::event::{Event, UnsentEvent};
 use smol::future::{FutureExt, race};
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -153,10 +153,11 @@ impl Chat {
     /// Why a line has not left yet.
     async fn explain(&mut self, room: &str) -> Result<(), Failure> {
         let Answer::Rooms { rooms } = self.connection.request(Command::Rooms {}).await? else { return Ok(()) };
-        let shown = printable(room);
-        match rooms.iter().any(|other| other.room == room && other.peers > 0) {
-            true => say(&format!("* nobody in {shown} reads as fast as this; your line waits")),
-            false => say(&format!("* nobody is here yet; your line waits for somebody to come to {shown}")),
+        let (shown, room) = (printable(room), rooms.iter().find(|other| other.room == room));
+        match room.map_or((0, 0), |room| (room.peers, room.away)) {
+            (0, 0) => say(&format!("* nobody is here yet; your line waits for somebody to come to {shown}")),
+            (0, _) => say(&format!("* nobody can be reached now; your line waits for somebody to be back in {shown}")),
+            _ => say(&format!("* nobody in {shown} reads as fast as this; your line waits")),
         }
         Ok(())
     }
@@ -208,6 +209,11 @@ impl Chat {
             }
             Event::Left { peer, room } => say(&format!("* {} left {}", short_peer(peer), printable(room))),
             Event::Stage { stage, why } => say(&format!("* {}: {}", tables::stage(*stage), printable(why))),
+            Event::Unsent(unsent) => {
+                if let Some(line) = unsent_line(unsent) {
+                    say(&line);
+                }
+            }
             Event::Notice { text, .. } => say(&format!("* {}", printable(text))),
             Event::Trouble(trouble) => say(&format!("* {}", printable(&trouble.sentence))),
             Event::Missed { count } => say(&format!("* {count} events were missed: this reader was too slow")),
@@ -266,5 +272,37 @@ impl Chat {
             smol::Timer::at(sent + Duration::from_millis(LAST_LINE_MS)).await;
         }
         Ok(())
+    }
+}
+
+/// What is said of lines that may not have arrived: once, with the first of the events that tell their ids.
+fn unsent_line(unsent: &UnsentEvent) -> Option<String> {
+    let is_first = unsent.lines as usize == unsent.left as usize + unsent.ids.len();
+    let lines = match unsent.lines {
+        1 => "a line of yours may not have".into(),
+        lines => format!("{lines} lines of yours may not have"),
+    };
+    let (peer, room) = (short_peer(&unsent.peer), printable(&unsent.room));
+    is_first.then(|| format!("* {lines} reached {peer} in {room}; said again when it is back"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_did_not_arrive_are_told_of_once() {
+        let event = |ids: usize, left| UnsentEvent {
+            room: "lobby".into(),
+            peer: "12D3KooWAbCdEf".into(),
+            lines: 18,
+            ids: vec!["00".into(); ids],
+            left,
+        };
+        let told = unsent_line(&event(16, 2)).unwrap();
+        assert_eq!(told, "* 18 lines of yours may not have reached AbCdEf in lobby; said again when it is back");
+        assert_eq!(unsent_line(&event(2, 0)), None);
+        let told = unsent_line(&UnsentEvent { lines: 1, ..event(1, 0) }).unwrap();
+        assert!(told.starts_with("* a line of yours may not have reached"), "{told}");
     }
 }

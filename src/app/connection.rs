@@ -25,7 +25,7 @@ const OUTBOX: &str = "outbox";
 
 /// Milliseconds between two looks at how many lines wait. The node tries them again every few of these.
 pub(crate) const OUTBOX_LOOK_MS: u64 = 50;
-/// Lines of a pipe that may wait before no more are read: half of what the node keeps, so that a file is not refused
+/// Lines of a pipe that may wait before no more are read: much less than a node keeps, so that a file is not refused
 /// because nobody was found yet or somebody reads more slowly.
 pub(crate) const HELD_LINES_MAX: u32 = 32;
 /// Seconds to wait for one more line to leave. Finding each other on one network takes 1.

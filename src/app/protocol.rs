@@ -63,6 +63,7 @@ pub(crate) fn room_of(event: &Event) -> Option<&str> {
     match event {
         Event::Message(message) => Some(&message.room),
         Event::Record(record) => Some(&record.room),
+        Event::Unsent(unsent) => Some(&unsent.room),
         Event::Joined { room, .. }
         | Event::Left { room, .. }
         | Event::Notice { room, .. }

@@ -2,7 +2,7 @@
 
 use super::shown::{duration, name, printable, short_peer, table};
 use crate::base::board::Board;
-use crate::node::command::{Answer, Clock, DialState, Limit, Peer, Queue, Room, Status, Task};
+use crate::node::command::{Answer, Clock, DialState, Limit, Owed, Peer, Queue, Room, Status, Task};
 use crate::node::doubts::{DOUBT_MS, in_words};
 use crate::node::event::{FoundBy, Stage};
 use std::fmt::Write;
@@ -16,9 +16,10 @@ pub(crate) fn describe(answer: &Answer) -> String {
             table(&heads, &peers.iter().map(peer).collect::<Vec<_>>())
         }
         Answer::Rooms { rooms } if rooms.is_empty() => "no room is joined\n".into(),
-        Answer::Rooms { rooms } => {
-            table(&["room", "peers", "mesh", "messages kept"], &rooms.iter().map(room).collect::<Vec<_>>())
-        }
+        Answer::Rooms { rooms } => table(
+            &["room", "peers", "mesh", "messages kept", "lines waiting", "away"],
+            &rooms.iter().map(room).collect::<Vec<_>>(),
+        ),
         Answer::Limits { limits } => {
             table(&["limit", "value", "used", "hit", "what"], &limits.iter().map(limit).collect::<Vec<_>>())
         }
@@ -93,7 +94,7 @@ fn peer(peer: &Peer) -> Vec<String> {
 }
 
 fn room(room: &Room) -> Vec<String> {
-    let counts = [room.peers, room.mesh, room.messages].map(|count| count.to_string());
+    let counts = [room.peers, room.mesh, room.messages, room.waiting, room.away].map(|count| count.to_string());
     [printable(&room.room).into_owned()].into_iter().chain(counts).collect()
 }
 
@@ -115,6 +116,9 @@ fn status(status: &Status) -> String {
     line("nick", if status.nick.is_empty() { "(none: the end of the peer id)".into() } else { status.nick.clone() });
     line("rooms", if status.rooms.is_empty() { "(none)".into() } else { status.rooms.join(", ") });
     line("peers", status.peers.to_string());
+    for owed in &status.waiting {
+        line("waiting", waiting(owed));
+    }
     line("board", status.board.clone());
     line("version", format!("{}, up for {}", status.version, duration(status.uptime_s)));
     for address in &status.listening {
@@ -158,6 +162,12 @@ fn clock(clock: &Clock) -> String {
         "guess" => "this machine's: nobody vouches for it, and nothing is refused for its time".into(),
         _ => "not set: times are shown as --:--".into(),
     }
+}
+
+fn waiting(owed: &Owed) -> String {
+    let lines = if owed.lines == 1 { "line" } else { "lines" };
+    let whom = owed.peer.as_deref().map_or("somebody to take them".into(), short_peer);
+    format!("{} {lines} in {} for {whom}", owed.lines, owed.room)
 }
 
 /// The tasks, and the bounded queues as arrows between them.
@@ -207,6 +217,10 @@ mod tests {
                 for_s: 61,
             }],
             clock: Clock::default(),
+            waiting: vec![
+                Owed { room: "lobby".into(), peer: None, lines: 2 },
+                Owed { room: "lobby".into(), peer: Some("12D3KooWAbCdEf".into()), lines: 1 },
+            ],
             counters: vec![],
             tasks: vec![Task { name: "node".into(), count: 1, what: "everything".into() }],
             queues: vec![Queue {
@@ -229,6 +243,8 @@ mod tests {
             "stage      connect: 1 peer connected, none in our rooms\n",
             "clock      not set: times are shown as --:--\n",
             "trouble    the disk is full: make\\u{7} space (for 1 min 1 s; disk_refuses)\n",
+            "waiting    2 lines in lobby for somebody to take them\n",
+            "waiting    1 line in lobby for AbCdEf\n",
             "version    0.1.0, up for 1 min 5 s\n",
             "node  1      everything\n",
             "app ─commands→ node  0       32        4           0      wait\n",

@@ -71,6 +71,10 @@ pub struct Limits {
     pub read_bytes_per_second_max: u32,
     /// gossipsub messages waiting to be sent to one peer; more are dropped.
     pub gossip_queue_messages_max: u16,
+    /// Lines of ours kept in one room until they have arrived; when nobody has them, one more is refused.
+    pub outbox_lines_max: u32,
+    /// Bytes of memory of the lines of ours kept in one room until they have arrived.
+    pub outbox_bytes_max: u32,
     /// Peers kept by mDNS discovery.
     pub mdns_peers_max: u16,
     /// Addresses kept for one peer, by mDNS and in the DHT's table.

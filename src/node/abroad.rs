@@ -69,7 +69,7 @@ impl Node {
             Dialect::GoChat => self.nick.clone(),
             Dialect::Text => String::new(),
         };
-        let sent = self.hand_out_or_keep(&room, &data)?;
+        let sent = self.hand_out_or_keep(&room, stamp, &data)?;
         let line = Line { nick: &nick, text };
         let event = self
             .core

@@ -83,6 +83,8 @@ impl Node {
             peers: self.peers.in_room(room.as_str()) as u32,
             mesh: gossip.mesh_peers(&super::others::topic(room)).count() as u32,
             messages: self.core.messages(room) as u32,
+            waiting: self.outbox.waiting(room) as u32,
+            away: self.outbox.away(room) as u32,
         };
         self.rooms.iter().map(room).collect()
     }
@@ -115,6 +117,7 @@ impl Node {
             clock_known: self.now().clock_known(),
             clock: self.clock_status(),
             troubles: self.trouble_list(now),
+            waiting: self.outbox.owed(),
             counters: self.counters(fullest),
             tasks: if tasks { self.task_list() } else { Vec::new() },
             queues: if tasks { self.queues() } else { Vec::new() },
@@ -168,6 +171,7 @@ impl Node {
                 "connections_outbound_max" => {
                     u64::from(self.swarm.network_info().connection_counters().num_established_outgoing())
                 }
+                "outbox_lines_max" => self.rooms.iter().map(|room| self.outbox.kept(room) as u64).max().unwrap_or(0),
                 "remembered_peers_max" => self.remembered.list().len() as u64,
                 "history_messages_max" => self.rooms.iter().map(|room| self.core.messages(room) as u64).sum(),
                 _ => return None,
@@ -189,8 +193,6 @@ impl Node {
             ("room_bytes_max", bounds::ROOM_BYTES_MAX, "bytes of a room's name; the same on every board"),
             ("kind_bytes_max", bounds::KIND_BYTES_MAX, "bytes of a record's kind; the same on every board"),
             ("record_bytes_max", bounds::RECORD_BYTES_MAX, "bytes of a record; the same on every board"),
-            ("outbox_max", super::outbox::OUTBOX_MAX, "lines kept while nobody is in their room"),
-            ("outbox_bytes_max", super::outbox::OUTBOX_BYTES_MAX, "bytes of lines kept while nobody is in their room"),
             ("direct_open_max", super::courier::DIRECT_OPEN_MAX, "direct messages of ours that wait for their answer"),
             (
                 "direct_per_minute_max",

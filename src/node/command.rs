@@ -116,6 +116,12 @@ pub struct Sent {
     pub id: String,
     /// Peers in the room it was handed to.
     pub peers: u32,
+    /// Lines of ours that wait in the room, this one among them: nobody is there, or nobody reads as fast.
+    #[serde(default)]
+    pub waiting: u32,
+    /// Peers of the room whose connection died: they get it when they are back.
+    #[serde(default)]
+    pub away: u32,
 }
 
 /// What came of a dial.
@@ -172,6 +178,24 @@ pub struct Room {
     pub mesh: u32,
     /// Messages kept.
     pub messages: u32,
+    /// Lines of ours that wait: nobody is there, or nobody reads as fast.
+    #[serde(default)]
+    pub waiting: u32,
+    /// Peers whose connection died and who get lines of ours when they are back.
+    #[serde(default)]
+    pub away: u32,
+}
+
+/// Lines of ours that wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// The room's name.
+    pub room: String,
+    /// For whom (base58): a peer whose connection died, or that is too slow; none where they wait for anybody to come, or
+    /// to read faster.
+    pub peer: Option<String>,
+    /// How many.
+    pub lines: u32,
 }
 
 /// A limit in force.
@@ -226,6 +250,9 @@ pub struct Status {
     /// What time it is, and who says so.
     #[serde(default)]
     pub clock: Clock,
+    /// Lines of ours that wait, and for whom.
+    #[serde(default)]
+    pub waiting: Vec<Owed>,
     /// Dropped and refused inputs by name.
     pub counters: Vec<Counter>,
     /// Tasks, when asked for.

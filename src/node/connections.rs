@@ -8,7 +8,7 @@
 
 use super::{
     lingering::Lingering,
-    mute::{Handler, Opening, Shared},
+    mute::{Handler, Opening, Shared, Speech},
     paced::{Inner, Paced},
 };
 use libp2p::{
@@ -259,6 +259,11 @@ impl Connections {
             _ if self.lingering.has_voice(peer, now) => Voice::Elsewhere,
             _ => Voice::None,
         }
+    }
+
+    /// Our stream on the connection in use of a peer, if there is one.
+    pub fn speech(&self, peer: &PeerId) -> Option<Speech> {
+        self.active.get(peer).and_then(|active| active.shared.speech())
     }
 
     /// The connection in use of a peer.

@@ -114,6 +114,22 @@ pub struct TroubleEvent {
     pub since: Option<String>,
 }
 
+/// Lines of ours that were answered as handed out and may not have arrived at somebody whose connection died. They are said
+/// again when it is back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsentEvent {
+    /// The room's name.
+    pub room: String,
+    /// The peer id (base58) of whom they may not have reached.
+    pub peer: String,
+    /// How many they are in all.
+    pub lines: u32,
+    /// Message ids, some of them.
+    pub ids: Vec<String>,
+    /// How many more ids there are, in events that follow at once.
+    pub left: u32,
+}
+
 /// What happened. Serialises as one flat JSON object with the key `event`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
@@ -124,6 +140,8 @@ pub enum Event {
     Record(RecordEvent),
     /// A direct message arrived, or one of ours was taken.
     Dm(DirectEvent),
+    /// Lines of ours may not have arrived.
+    Unsent(UnsentEvent),
     /// A room of other programs was joined: what is otherwise there.
     Notice {
         /// The room's name.

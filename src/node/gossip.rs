@@ -12,7 +12,7 @@ use super::{
     connections::{Connections, Superfluous, Voice},
     intake::{Dropped, Intake},
     lingering::Lingering,
-    mute::Handler,
+    mute::{Handler, Speech},
     others::Naming,
     paced::{FromHandler, Inner, Paced},
 };
@@ -161,6 +161,11 @@ impl Behaviour {
     /// Where a peer speaks.
     pub fn voice(&self, peer: &PeerId, now: Instant) -> Voice {
         self.connections.voice(peer, now)
+    }
+
+    /// Our stream on the connection in use of a peer.
+    pub fn speech(&self, peer: &PeerId) -> Option<Speech> {
+        self.connections.speech(peer)
     }
 
     /// The connection in use of a peer.

@@ -141,7 +141,17 @@ impl Node {
 
     /// A peer is in a room of ours: it counts as soon as it has said hello.
     pub(super) fn on_subscribed(&mut self, peer: PeerId, room: &RoomName) {
-        if !self.greetings.defer(&peer, room) {
+        if self.peers.connected(&peer).is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let is_deferred = self.greetings.defer(&peer, room);
+        // What is said there reaches it from now on: first what it missed.
+        self.holdback.on_returned(&peer, now);
+        self.outbox.on_entered(peer, room, now);
+        if is_deferred {
+            self.flush_outbox(now);
+        } else {
             self.on_member(peer, room);
         }
     }

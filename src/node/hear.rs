@@ -44,7 +44,7 @@ impl Node {
         match event {
             BehaviourEvent::Mdns(event) => self.on_mdns(event, now),
             BehaviourEvent::Identify(event) => self.on_identify(event, now),
-            BehaviourEvent::Ping(event) => self.on_ping(event),
+            BehaviourEvent::Ping(event) => self.on_ping(event, now),
             BehaviourEvent::Dht(event) => self.on_dht(event, now),
             BehaviourEvent::Direct(event) => self.on_direct(event),
             BehaviourEvent::Hello(event) => self.on_hello_event(event),
@@ -142,7 +142,7 @@ impl Node {
         self.update_stage();
     }
 
-    fn on_ping(&mut self, event: ping::Event) {
+    fn on_ping(&mut self, event: ping::Event, now: Instant) {
         let ping::Event { peer, connection, begun, is_fence, result } = event;
         let lingering = self.swarm.behaviour_mut().gossip.lingering();
         match &result {
@@ -163,6 +163,7 @@ impl Node {
                 connected.rtt = Some(rtt);
                 connected.ping_failures = 0;
                 connected.adrift = false;
+                self.on_alive(peer, begun, is_fence, now);
             }
             Err(ping::Failure::Io(_)) => {
                 connected.ping_failures += 1;
@@ -171,7 +172,8 @@ impl Node {
                     self.swarm.close_connection(connection);
                 }
             }
-            Err(ping::Failure::Unsupported | ping::Failure::Timeout(_)) => {}
+            Err(ping::Failure::Unsupported) => self.outbox.on_no_ping(&peer, begun, now),
+            Err(ping::Failure::Timeout(_)) => {}
         }
     }
 
@@ -219,14 +221,13 @@ impl Node {
             gossipsub::Event::Subscribed { peer_id, topic } => {
                 if let Some(room) = self.room_of(&topic) {
                     self.on_subscribed(peer_id, &room);
-                    // On this connection it was told nothing of the room so far.
-                    self.recent.on_missed(&room, Instant::now());
                 }
             }
             gossipsub::Event::Unsubscribed { peer_id, topic } => self.on_member_left(peer_id, &topic),
             gossipsub::Event::GossipsubNotSupported { peer_id } => log::debug!("{peer_id} knows no gossipsub"),
             gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
                 self.count("slow peers");
+                self.outbox.on_slow(&peer_id, Instant::now());
                 log::warn!("{peer_id} is too slow, messages for it were dropped: {failed_messages:?}");
             }
         }

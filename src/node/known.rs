@@ -1,14 +1,25 @@
 //! What is known of one peer: where it may be dialled, and what its connection is like.
 
 use super::{
-    address::{is_loopback, without_peer},
+    address::{backoff, ip_of, is_loopback, without_peer},
     event::FoundBy,
 };
 use libp2p::{Multiaddr, swarm::ConnectionId};
 use std::{
     collections::BTreeSet,
+    net::IpAddr,
     time::{Duration, Instant},
 };
+
+/// First wait after a failed dial. It doubles with each failure.
+pub const DIAL_BACKOFF_MS: u64 = 500;
+/// Longest wait between dials of one peer.
+pub const DIAL_BACKOFF_MAX_MS: u64 = 60_000;
+/// Longest wait between dials of one that was lost on the way, with rooms of ours in common: its link may be back any moment, and
+/// what was said waits for it. A dial takes five seconds to fail, so that it costs a packet or two a second.
+pub const LOST_BACKOFF_MAX_MS: u64 = 1_000;
+/// How long one that was lost is dialled so often. Guess: longer than people sit out a silence, and no night.
+pub const LOST_MS_MAX: u64 = 300_000;
 
 /// A peer we know addresses of.
 #[derive(Debug)]
@@ -29,6 +40,8 @@ pub struct Known {
     pub mute_dials: u32,
     /// It was looked at and shares no protocol with us: it is left alone until it says something new of itself.
     pub is_stranger: bool,
+    /// When its connection died under way, if it has not come back, and where it was.
+    pub lost: Option<(Instant, IpAddr)>,
 }
 
 impl Known {
@@ -43,7 +56,27 @@ impl Known {
             live: false,
             mute_dials: 0,
             is_stranger: false,
+            lost: None,
         }
+    }
+
+    /// Whether it was lost lately, and may be back any moment where it was.
+    pub fn is_lost(&self, now: Instant) -> bool {
+        let is_late = |lost: Instant| now.saturating_duration_since(lost) < Duration::from_millis(LOST_MS_MAX);
+        self.lost.is_some_and(|(at, ip)| is_late(at) && self.addresses.iter().any(|address| ip_of(address) == Some(ip)))
+    }
+
+    /// Where to dial it: while it is dialled often only where it was, for it may call anybody's address its own.
+    pub fn targets(&self, now: Instant) -> Vec<Multiaddr> {
+        let at = self.lost.filter(|_| self.is_lost(now)).map(|(_, ip)| ip);
+        let is_wanted = |address: &&Multiaddr| at.is_none() || ip_of(address) == at;
+        self.addresses.iter().rev().filter(is_wanted).cloned().collect()
+    }
+
+    /// When to dial it again.
+    pub fn again(&self, now: Instant) -> Instant {
+        let most = if self.is_lost(now) { LOST_BACKOFF_MAX_MS } else { DIAL_BACKOFF_MAX_MS };
+        now + backoff(DIAL_BACKOFF_MS, most, self.failures)
     }
 }
 
@@ -70,7 +103,7 @@ pub struct Connected {
     pub nick: String,
     /// Last round trip.
     pub rtt: Option<Duration>,
-    /// Pings failed in a row.
+    /// Pings in a row whose stream broke.
     pub ping_failures: u32,
     /// Rooms of ours it is in.
     pub rooms: BTreeSet<String>,
@@ -80,6 +113,8 @@ pub struct Connected {
     pub suspect: Option<(Instant, u32)>,
     /// When to look whether it says anything.
     pub mute: Option<Instant>,
+    /// Which stream of ours carries what we say.
+    pub speech: u64,
 }
 
 impl Connected {

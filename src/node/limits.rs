@@ -54,9 +54,6 @@ pub const IDLE_CONNECTION_S: u64 = 60;
 pub const PING_INTERVAL_S: u64 = 20;
 /// Seconds a ping may take; then the link is dead. As long as TCP waits for an acknowledgement.
 pub const PING_TIMEOUT_S: u64 = 15;
-/// Seconds after which a peer without ping has what it was sent, if its connection stands: more than TCP would leave it
-/// unacknowledged.
-pub const PING_TRUST_S: u64 = 20;
 /// Peers in one bucket of the DHT's table, of which 256 are allocated at once, 320 bytes a place. Guess: enough for
 /// a peer that others do not start from; Kademlia's k is 20.
 pub const DHT_BUCKET_PEERS: usize = 8;
@@ -86,7 +83,6 @@ pub const DIAL_CONCURRENCY: u8 = 4;
 
 const _: () = assert!(GOSSIP_CONTROL_IDS_MAX * (bounds::PEER_ID_BYTES_MAX - 16 + 8) < GOSSIP_CONTROL_BYTES_MAX);
 const _: () = assert!(GOSSIP_RPC_BYTES_MAX > bounds::FRAME_BYTES_MAX + 512);
-const _: () = assert!(PING_TRUST_S * 1_000 > crate::net::tcp::UNACKNOWLEDGED_MS_MAX as u64);
 const _: () = assert!(GOSSIP_HEARTBEAT_MS < super::gossip::HEARTBEAT_BUSY_MS);
 
 /// The message id of the pubsub specification: `from ‖ seqno`.

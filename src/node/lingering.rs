@@ -59,6 +59,11 @@ impl Lingering {
         self.entries.iter().any(|entry| entry.connection == connection)
     }
 
+    /// Those of a peer.
+    pub fn of(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        self.entries.iter().filter(move |entry| entry.peer == *peer).map(|entry| entry.connection)
+    }
+
     /// A ping that began at `begun` was answered on a connection.
     pub fn on_ping(&mut self, connection: ConnectionId, begun: Instant) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.connection == connection) {

@@ -71,7 +71,11 @@ impl Node {
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.on_disconnected(peer_id, now),
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
                 match self.swarm.behaviour().gossip.in_use(&peer_id) {
-                    Some((connection, endpoint)) => self.peers.on_another_in_use(&peer_id, connection, endpoint),
+                    Some((connection, endpoint)) => {
+                        if self.peers.on_another_in_use(&peer_id, connection, endpoint) {
+                            self.on_moved(peer_id, now);
+                        }
+                    }
                     None => self.peers.on_connection_lost(&peer_id, connection_id, now),
                 }
             }
@@ -131,6 +135,7 @@ impl Node {
             adrift: false,
             suspect: None,
             mute: None,
+            speech: 0,
         };
         if endpoint.is_dialer() {
             let unix_ms = self.unix_ms().unwrap_or(0);
@@ -155,6 +160,9 @@ impl Node {
         if let Some(connected) = self.peers.connected_mut(&peer).filter(|_| first || is_asked) {
             connected.found = found;
         }
+        if !first {
+            self.on_moved(peer, now);
+        }
         if first {
             self.emit(Event::Connected { peer: peer.to_base58(), address: address.to_string() });
             self.greet(peer, endpoint.is_dialer(), now);
@@ -178,7 +186,7 @@ impl Node {
 
     fn on_disconnected(&mut self, peer: PeerId, now: Instant) {
         let was_in_room = self.peers.connected(&peer).is_some_and(|c| !c.rooms.is_empty());
-        self.peers.on_disconnected(&peer, was_in_room || self.peers.connected_count() <= self.low(), now);
+        self.peers.on_disconnected(&peer, was_in_room, self.peers.connected_count() <= self.low(), now);
         self.bootstrap.on_disconnected(&peer, now);
         if self.dht_servers.remove(&peer) && self.dht_servers.is_empty() {
             self.rendezvous.on_table_empty();
@@ -188,6 +196,10 @@ impl Node {
         }
         self.on_gone(&peer);
         self.emit(Event::Disconnected { peer: peer.to_base58() });
+        if was_in_room {
+            self.holdback.on_lost(peer);
+        }
+        self.tell_unsent(&peer, now);
         self.update_stage();
     }
 
@@ -293,15 +305,15 @@ impl Node {
         }
         self.give_up_waiting(now);
         self.tell_news(now);
-        self.repeat_due(now);
-        if self.outbox_due().is_some_and(|at| at <= now) {
-            self.flush_outbox(now);
-        }
+        self.do_outbox(now);
+        let held = self.holdback.due(now);
+        held.into_iter().for_each(|event| self.emit(event));
         self.answer_slow_dials(now);
         self.watch(now);
         if self.housekeeping <= now {
             self.housekeeping = now + Duration::from_secs(HOUSEKEEPING_S);
             self.let_go();
+            self.outbox.trim(now);
             self.save(false);
             self.watch_slowly(now);
         }
@@ -309,7 +321,13 @@ impl Node {
 
     fn dial_peer(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, condition: PeerCondition, now: Instant) {
         let options = DialOpts::peer_id(peer).condition(condition).addresses(addresses);
-        let options = options.extend_addresses_through_behaviour().build();
+        let options = if self.peers.is_lost(&peer, now) {
+            // Only where it was, and from a fresh port: it dials us as often, and when both leave from the ports they listen
+            // on, the two dials become one connection that takes seconds to come about, or never does.
+            options.allocate_new_port().build()
+        } else {
+            options.extend_addresses_through_behaviour().build()
+        };
         let connection = options.connection_id();
         match self.swarm.dial(options) {
             Ok(()) => {
@@ -330,10 +348,10 @@ impl Node {
             .peers
             .next_due()
             .filter(|_| room || self.peers.all_connected().any(|(_, c)| c.suspect.is_some() || c.mute.is_some()));
-        let (said, waiting) = (self.recent.next_due(), self.outbox_due());
         let told = [self.watch_due(), self.asked_dials.next_due()].into_iter().flatten().min();
         let (greetings, disk) = (self.greetings.next_due(), self.reserve.next_due());
-        let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, said, told, greetings, disk];
+        let (waiting, held) = (self.outbox_due(), self.holdback.next_due());
+        let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, held, told, greetings, disk];
         all.into_iter().flatten().fold(self.housekeeping, Instant::min)
     }
 }

@@ -19,8 +19,6 @@ pub mod refusals;
 
 pub mod twin;
 
-mod known;
-
 pub mod command;
 mod kernel;
 pub mod wall;
@@ -35,6 +33,8 @@ pub mod lingering;
 pub mod control;
 
 pub mod intake;
+
+pub mod known;
 
 pub mod peers;
 
@@ -79,7 +79,7 @@ mod authors;
 
 pub mod outbox;
 
-mod recent;
+pub mod holdback;
 
 mod state;
 
@@ -87,6 +87,7 @@ mod greet;
 
 mod talk;
 
+pub mod deliver;
 mod stamps;
 
 mod tell;

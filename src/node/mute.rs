@@ -12,11 +12,11 @@ use libp2p::swarm::{
 };
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long our stream on a new connection waits for the former's to be settled. A link that is dead never settles it.
@@ -59,6 +59,15 @@ impl Opening {
     }
 }
 
+/// A stream on which we speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Speech {
+    /// Which one it is on its connection, from 1. When there is another one, that before has broken.
+    pub number: u64,
+    /// When it was open.
+    pub since: Instant,
+}
+
 /// What a handler shares with the behaviour.
 #[derive(Debug, Clone, Default)]
 pub struct Shared {
@@ -70,6 +79,8 @@ pub struct Shared {
     mute: Opening,
     /// Whether the streams here are to end.
     retired: Opening,
+    /// The stream on which we speak.
+    speech: Arc<Mutex<Option<Speech>>>,
 }
 
 impl Shared {
@@ -81,6 +92,17 @@ impl Shared {
     /// Ends the streams here: what waits goes out on another connection.
     pub fn retire(&self) {
         self.retired.set(true);
+    }
+
+    /// The stream on which we speak.
+    pub fn speech(&self) -> Option<Speech> {
+        *self.speech.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn on_speech(&self) {
+        let mut speech = self.speech.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = speech.map_or(0, |speech| speech.number) + 1;
+        *speech = Some(Speech { number, since: Instant::now() });
     }
 
     /// Speaks from now on.
@@ -209,9 +231,11 @@ where
     ) {
         match &event {
             ConnectionEvent::FullyNegotiatedInbound(_) => self.shared.opened.mark(&self.clock),
-            ConnectionEvent::FullyNegotiatedOutbound(_) | ConnectionEvent::DialUpgradeError(_) => {
+            ConnectionEvent::FullyNegotiatedOutbound(_) => {
                 self.shared.opening.set(false);
+                self.shared.on_speech();
             }
+            ConnectionEvent::DialUpgradeError(_) => self.shared.opening.set(false),
             _ => {}
         }
         self.inner.on_connection_event(event);

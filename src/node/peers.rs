@@ -19,7 +19,7 @@ pub mod overlay;
 use super::{address::same_family, event::FoundBy};
 pub use super::{
     address::{backoff, ip_of, is_loopback, peer_of, without_peer},
-    known::{Connected, Known},
+    known::{Connected, DIAL_BACKOFF_MAX_MS, DIAL_BACKOFF_MS, Known, LOST_BACKOFF_MAX_MS, LOST_MS_MAX},
 };
 use libp2p::{Multiaddr, PeerId, core::ConnectedPoint, swarm::ConnectionId};
 use std::{
@@ -29,10 +29,6 @@ use std::{
 
 /// Peers kept in the book over all sources; the one that failed most leaves first. Guess: ten times a full house.
 pub const KNOWN_PEERS_MAX: usize = 256;
-/// First wait after a failed dial. It doubles with each failure.
-pub const DIAL_BACKOFF_MS: u64 = 500;
-/// Longest wait between dials of one peer.
-pub const DIAL_BACKOFF_MAX_MS: u64 = 60_000;
 /// How long the side with the lower peer id waits for the other's dial when both found each other at once.
 pub const CROSSED_DIAL_WAIT_MS: u64 = 300;
 /// Failed dials in a row after which a peer that nothing vouches for is forgotten.
@@ -87,8 +83,8 @@ impl Peers {
             known.addresses.remove(0);
         }
         known.addresses.push(address);
-        // A new address is a new chance.
-        (known.failures, known.is_stranger) = (0, false);
+        // A new address is a new chance, and the peer may have moved there.
+        (known.failures, known.is_stranger, known.lost) = (0, false, None);
         known.next_dial = Some(known.next_dial.map_or(soon, |at| at.min(soon)));
         true
     }
@@ -183,7 +179,7 @@ impl Peers {
             let is_due = known.next_dial.is_some_and(|at| at <= now);
             if is_due && !known.dialling && !self.connected.contains_key(peer) {
                 known.dialling = true;
-                due.push((*peer, known.addresses.iter().rev().cloned().collect()));
+                due.push((*peer, known.targets(now)));
             }
         }
         due
@@ -267,9 +263,10 @@ impl Peers {
         }
     }
 
-    /// Another connection is the one in use.
-    pub fn on_another_in_use(&mut self, peer: &PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
-        let Some(connected) = self.connected.get_mut(peer).filter(|c| c.connection != connection) else { return };
+    /// A connection is the one in use: whether that was another one before.
+    pub fn on_another_in_use(&mut self, peer: &PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) -> bool {
+        let Some(connected) = self.connected.get_mut(peer).filter(|c| c.connection != connection) else { return false };
+        connected.speech = 0;
         connected.connection = connection;
         connected.address = endpoint.get_remote_address().clone();
         connected.outbound = endpoint.is_dialer();
@@ -277,6 +274,7 @@ impl Peers {
             ConnectedPoint::Listener { local_addr, .. } => Some(local_addr.clone()),
             ConnectedPoint::Dialer { .. } => None,
         };
+        true
     }
 
     /// The next time something is due.
@@ -292,8 +290,9 @@ impl Peers {
         let Some(known) = self.known.get_mut(peer) else { return };
         known.dialling = false;
         known.failures += 1;
-        known.next_dial = Some(now + backoff(DIAL_BACKOFF_MS, DIAL_BACKOFF_MAX_MS, known.failures));
-        let vouched = known.live || matches!(known.by, FoundBy::Bootstrap) || self.connected.contains_key(peer);
+        known.next_dial = Some(known.again(now));
+        let vouched = known.live || known.is_lost(now) || matches!(known.by, FoundBy::Bootstrap);
+        let vouched = vouched || self.connected.contains_key(peer);
         if known.failures >= DIAL_FAILURES_MAX && !vouched {
             self.known.remove(peer);
         }
@@ -311,6 +310,7 @@ impl Peers {
         if let Some(known) = self.known.get_mut(&peer) {
             known.dialling = false;
             known.failures = 0;
+            known.lost = None;
         }
         let old = self.connected.remove(&peer);
         let first = old.is_none();
@@ -322,13 +322,16 @@ impl Peers {
         first
     }
 
-    /// The last connection is gone: dial again soon, for it may only have moved.
-    pub fn on_disconnected(&mut self, peer: &PeerId, again: bool, now: Instant) {
-        self.connected.remove(peer);
+    /// The last connection is gone: dial again soon, for it may only have moved. `lost` it was in a room of ours, and did not
+    /// say that it leaves.
+    pub fn on_disconnected(&mut self, peer: &PeerId, lost: bool, again: bool, now: Instant) {
+        let connected = self.connected.remove(peer);
         if let Some(known) = self.known.get_mut(peer) {
             known.dialling = false;
-            let again = again && !known.is_stranger;
-            known.next_dial = again.then(|| now + backoff(DIAL_BACKOFF_MS, DIAL_BACKOFF_MAX_MS, known.failures));
+            let ip = connected.and_then(|connected| ip_of(&connected.address));
+            known.lost = ip.filter(|_| lost).map(|ip| (now, ip));
+            let again = (lost || again) && !known.is_stranger;
+            known.next_dial = again.then(|| known.again(now));
         }
     }
 
@@ -355,6 +358,11 @@ impl Peers {
     /// Known addresses of a peer, the newest last.
     pub fn addresses(&self, peer: &PeerId) -> &[Multiaddr] {
         self.known.get(peer).map_or(&[], |known| &known.addresses)
+    }
+
+    /// Whether a peer was lost lately, and may be back any moment where it was.
+    pub fn is_lost(&self, peer: &PeerId, now: Instant) -> bool {
+        self.known.get(peer).is_some_and(|known| known.is_lost(now))
     }
 
     /// How many peers share a room.

@@ -20,6 +20,8 @@ const PLACES: &str =
     "there are more peers than this board has places for: choose a larger --board, or let some start from another peer";
 const HURRY: &str =
     "others connect faster than this board takes them: choose a larger --board, or keep strangers out by a firewall";
+const WAITING: &str =
+    "nobody takes the lines that wait: see with `stonechat peers` who is there, or send them more slowly";
 
 /// Handshakes under way.
 pub const PENDING: Limit = Limit {
@@ -38,10 +40,9 @@ pub const ACCEPTS: Limit = Limit { name: "accepts_per_second_max", helps: HURRY 
 /// The same from one address.
 pub const ACCEPTS_OF_ADDRESS: Limit = Limit { name: "accepts_per_address_per_second_max", helps: HURRY };
 /// Lines that wait.
-pub const OUTBOX: Limit = Limit {
-    name: "outbox_max",
-    helps: "nobody takes the lines that wait: see with `stonechat peers` who is there, or send them more slowly",
-};
+pub const OUTBOX_LINES: Limit = Limit { name: "outbox_lines_max", helps: WAITING };
+/// Their bytes.
+pub const OUTBOX_SIZE: Limit = Limit { name: "outbox_bytes_max", helps: WAITING };
 /// Clients of the control socket.
 pub const CONTROL: Limit = Limit {
     name: "control_clients_max",
@@ -113,7 +114,8 @@ mod tests {
     #[test]
     fn now_and_then_is_none_of_it_and_again_and_again_is() {
         let mut refusals = Refusals::default();
-        let mut look = |counts: &[u64]| counts.iter().map(|count| refusals.look(&OUTBOX, *count)).collect::<Vec<_>>();
+        let mut look =
+            |counts: &[u64]| counts.iter().map(|count| refusals.look(&OUTBOX_LINES, *count)).collect::<Vec<_>>();
         assert_eq!(look(&[0, 0, 1, 1, 4, 4]), [Change::None; 6], "now and then");
         assert_eq!(look(&[5, 6, 8]), [Change::None, Change::Refuses(1), Change::Refuses(2)]);
         assert_eq!(look(&[8, 8, 8, 8]), [Change::None, Change::Over, Change::None, Change::None]);

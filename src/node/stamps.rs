@@ -101,7 +101,7 @@ impl Node {
             let time = core.clock().is_wall_time(stamp).then(|| rfc3339(stamp)).flatten();
             let (room, former, id) = (room.as_str().to_owned(), former.to_string(), id.to_string());
             stamped.push(Event::Restamped { room, former, id, stamp, time });
-            Some(anew.as_slice().into())
+            Some((stamp, anew.as_slice().into()))
         });
         for event in stamped {
             self.count("waiting lines stamped anew");

@@ -11,11 +11,11 @@ use super::{
     event::{Event, Stage},
     greetings::Greetings,
     handle::{Hub, Requests},
+    holdback::Holdback,
     lonely::Lonely,
     others::Naming,
     outbox::Outbox,
     peers::Peers,
-    recent::Recent,
     refusals::Refusals,
     rendezvous::Rendezvous,
     reserve::Reserve,
@@ -57,7 +57,6 @@ pub struct Node {
     pub(super) peers: Peers,
     pub(super) naming: Naming,
     pub(super) authors: Authors,
-    pub(super) recent: Recent,
     pub(super) directs: Directs,
     pub(super) bootstrap: Bootstrap,
     pub(super) rendezvous: Rendezvous,
@@ -68,6 +67,7 @@ pub struct Node {
     pub(super) reserve: Reserve,
     pub(super) disk: Option<Disk>,
     pub(super) outbox: Outbox,
+    pub(super) holdback: Holdback,
     pub(super) dials: BTreeMap<ConnectionId, PeerId>,
     pub(super) dht_servers: BTreeSet<PeerId>,
     pub(super) stage: Stage,
@@ -111,6 +111,7 @@ impl Node {
     pub(super) fn counters(&self, dht_addresses: u64) -> Vec<Counter> {
         let gossip = &self.swarm.behaviour().gossip;
         let tcp = self.tcp.counts();
+        let (said_again, given_up) = (self.outbox.said_again(), self.outbox.given_up());
         let dropped = gossip.dropped();
         let read = [
             ("gossip: messages seen before", dropped.seen),
@@ -118,6 +119,8 @@ impl Node {
             ("gossip: control messages dropped", dropped.control),
             ("gossip: dropped, of peers that misbehave", dropped.offenders),
             ("gossip: messages signed by us", gossip.own_heard_count()),
+            ("lines said again", said_again),
+            ("lines given up: somebody did not get them", given_up),
             ("heartbeats", gossip.heartbeats()),
             ("connections replaced by a newer one", gossip.replaced()),
             ("dht: addresses of the fullest entry", dht_addresses),

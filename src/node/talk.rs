@@ -1,4 +1,4 @@
-//! Talking: rooms joined and left, lines and records published, those that wait for somebody to come.
+//! Talking: rooms joined and left, lines and records said and heard.
 
 use super::{
     authors::Authors,
@@ -6,7 +6,6 @@ use super::{
     event::{Event, MessageEvent, RecordEvent},
     handle::Refused,
     others,
-    outbox::Full,
     state::Node,
 };
 use crate::{
@@ -15,11 +14,11 @@ use crate::{
         message::{Content, Inbound, Message},
         verdict::{Acceptance, Reason, Verdict},
     },
-    wire::room::RoomName,
+    wire::{frame::Frame, room::RoomName},
 };
 use libp2p::{
     PeerId,
-    gossipsub::{self, IdentTopic, MessageAcceptance, PublishError},
+    gossipsub::{self, IdentTopic, MessageAcceptance},
 };
 
 use std::time::Instant;
@@ -160,8 +159,8 @@ impl Node {
             return self.send_to_others(room, &theirs, text);
         }
         let now = self.now();
-        let (_, frame) = self.core.compose_text(&room, &self.nick, text, now).map_err(refuse)?;
-        self.publish(room, &frame).await
+        let (stamp, frame) = self.core.compose_text(&room, &self.nick, text, now).map_err(refuse)?;
+        self.publish(room, stamp, &frame).await
     }
 
     pub(super) async fn record(&mut self, room: Option<&str>, kind: &str, data: &str) -> Result<Answer, Refused> {
@@ -173,12 +172,12 @@ impl Node {
         }
         let bytes = unhex(data).ok_or_else(|| refuse("the data of a record is hex: two digits a byte"))?;
         let now = self.now();
-        let (_, frame) = self.core.compose_record(&room, kind, &bytes, now).map_err(refuse)?;
-        self.publish(room, &frame).await
+        let (stamp, frame) = self.core.compose_record(&room, kind, &bytes, now).map_err(refuse)?;
+        self.publish(room, stamp, &frame).await
     }
 
-    async fn publish(&mut self, room: RoomName, frame: &[u8]) -> Result<Answer, Refused> {
-        let sent = self.hand_out_or_keep(&room, frame)?;
+    async fn publish(&mut self, room: RoomName, stamp: u64, frame: &[u8]) -> Result<Answer, Refused> {
+        let sent = self.hand_out_or_keep(&room, stamp, frame)?;
         if self.requests.is_empty() {
             // The connections send it while we tell of it. Where more is to be said, it goes out together.
             smol::future::yield_now().await;
@@ -186,19 +185,6 @@ impl Node {
         let now = self.now();
         let event = self.core.published(&room, frame, now).map(|message| event_of(&message, &mut self.authors));
         self.tell_sent(&room, event, sent)
-    }
-
-    /// Hands a message to gossipsub, or keeps it for later: false then.
-    pub(super) fn hand_out_or_keep(&mut self, room: &RoomName, data: &[u8]) -> Result<bool, Refused> {
-        let now = Instant::now();
-        // A line never overtakes one that waits for the same room, and waits for the hello of who is to hear it first.
-        let waits = self.is_held(room, now) || self.outbox.waits_for(room);
-        let sent = !waits && self.hand_out(room, data)?;
-        if !sent && let Err(full) = self.outbox.push(room, data, now) {
-            self.count("outbox full");
-            return Err(refuse(self.outbox_full(room, full)));
-        }
-        Ok(sent)
     }
 
     /// Tells everyone of a message of ours.
@@ -213,70 +199,8 @@ impl Node {
         self.emit(event);
         // Who has not said hello yet hears it as well.
         let peers = if sent { self.peers.in_room(room.as_str()).max(1) as u32 } else { 0 };
-        Ok(Answer::Sent(Sent { id, peers }))
-    }
-
-    /// Hands a message to gossipsub. False if nobody could take it now.
-    fn hand_out(&mut self, room: &RoomName, data: &[u8]) -> Result<bool, Refused> {
-        match self.swarm.behaviour_mut().gossip.publish(others::topic(room), data) {
-            Ok(_) => {
-                if !room.is_others() {
-                    self.recent.push(room, data, Instant::now());
-                }
-                Ok(true)
-            }
-            Err(PublishError::NoPeersSubscribedToTopic) => Ok(false),
-            // Nobody took it: it is published anew, and counts once wherever it arrives twice.
-            Err(PublishError::AllQueuesFull(_)) => {
-                self.count("publish: every queue full");
-                Ok(false)
-            }
-            Err(PublishError::Duplicate) if room.is_others() => {
-                Err(refuse("the same was said here a moment ago, and in this room that makes it the same message"))
-            }
-            Err(error) => Err(refuse(error)),
-        }
-    }
-
-    /// Whether what is said in a room waits for the hello of somebody there. Where our time is vouched for it is theirs.
-    fn is_held(&self, room: &RoomName, now: Instant) -> bool {
-        self.core.clock().time(self.now()).level == 0 && self.greetings.holds(room, now)
-    }
-
-    fn outbox_full(&self, room: &RoomName, full: Full) -> String {
-        if self.peers.in_room(room.as_str()) == 0 {
-            format!("nobody is in {room} and {full}; they go out when somebody comes")
-        } else {
-            format!("nobody in {room} reads as fast as this and {full}; try again soon")
-        }
-    }
-
-    /// Sends what waits, in the order it was typed, as far as somebody is there.
-    pub(super) fn flush_outbox(&mut self, now: Instant) {
-        let rooms = self.outbox.start_round(now);
-        // Nothing leaves with a time that is known to be wrong.
-        if !self.restamp_waiting() {
-            return;
-        }
-        for room in rooms {
-            while !self.is_held(&room, now)
-                && let Some(line) = self.outbox.pop(&room)
-            {
-                let sent = self.hand_out(&room, &line.data).unwrap_or_else(|error| {
-                    log::warn!("a waiting line for {room} could not be sent: {error}");
-                    true
-                });
-                if !sent {
-                    self.outbox.put_back(&room, line);
-                    break;
-                }
-            }
-        }
-    }
-
-    /// When what waits is tried again: lines for an empty room wait for somebody to come instead.
-    pub(super) fn outbox_due(&self) -> Option<Instant> {
-        self.outbox.next_due(|room| self.peers.in_room(room.as_str()) > 0)
+        let (waiting, away) = (self.outbox.waiting(room) as u32, self.outbox.away(room) as u32);
+        Ok(Answer::Sent(Sent { id, peers, waiting, away }))
     }
 
     /// A peer is in a room of ours.
@@ -290,15 +214,6 @@ impl Node {
         self.update_stage();
     }
 
-    /// Says again what somebody may have missed.
-    pub(super) fn repeat_due(&mut self, now: Instant) {
-        for (room, data) in self.recent.due(now) {
-            // Nobody there who could take it: nobody missed it either.
-            let _ = self.swarm.behaviour_mut().gossip.publish(others::topic(&room), &data);
-            self.count("lines said again for who came");
-        }
-    }
-
     /// A peer left a room of ours.
     pub(super) fn on_member_left(&mut self, peer: PeerId, topic: &gossipsub::TopicHash) {
         let Some(room) = self.room_of(topic) else { return };
@@ -307,6 +222,7 @@ impl Node {
         if connected.rooms.remove(room.as_str()) {
             self.emit(Event::Left { peer: peer.to_base58(), room: room.as_str().to_owned() });
         }
+        self.outbox.on_left(&peer, &room, Instant::now());
         self.update_stage();
     }
 
@@ -324,6 +240,7 @@ impl Node {
         let Some(source) = message.source else { return MessageAcceptance::Reject };
         let (now, from) = (self.now(), source.to_bytes());
         let inbound = Inbound::new(&from, &message.data);
+        let (is_own, at) = (source == bringer, Instant::now());
         let verdict = self.core.handle_message(&room, inbound, now);
         let acceptance = acceptance(&verdict);
         match verdict {
@@ -333,7 +250,15 @@ impl Node {
                 {
                     connected.nick = nick.as_str().to_owned();
                 }
-                self.hub.emit(event_of(&message, &mut self.authors));
+                let (stamp, event) = (message.stamp, event_of(&message, &mut self.authors));
+                let shown = self.holdback.on_line(&source, is_own, stamp, event, at);
+                shown.into_iter().for_each(|event| self.hub.emit(event));
+            }
+            Verdict::Duplicate if is_own => {
+                if let Ok(frame) = Frame::decode(&message.data) {
+                    let shown = self.holdback.on_own(&source, frame.stamp, at);
+                    shown.into_iter().for_each(|event| self.hub.emit(event));
+                }
             }
             Verdict::Refused(reason) => {
                 log::debug!("a message of {source} dropped in {room}: {reason}");

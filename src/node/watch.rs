@@ -4,7 +4,6 @@ use super::{
     bootstrap::UNREACHABLE_FAILURES_MIN,
     event::FoundBy,
     lonely::Looked,
-    outbox::OUTBOX_MAX,
     peers::{ip_of, is_loopback, without_peer},
     refusals::{self, Change},
     state::Node,
@@ -258,7 +257,7 @@ impl Node {
     }
 
     /// How often each limit that is watched has refused something.
-    pub(super) fn refused_counts(&self) -> [(refusals::Limit, u64); 10] {
+    pub(super) fn refused_counts(&self) -> [(refusals::Limit, u64); 11] {
         let (crowd, tcp) = (&self.swarm.behaviour().limits, self.tcp.counts());
         let counted = |name: &str| self.counts.get(name).copied().unwrap_or(0);
         let mdns = self.swarm.behaviour().mdns.as_ref().map(|mdns| mdns.counters()).unwrap_or_default();
@@ -269,7 +268,8 @@ impl Node {
             (refusals::PEERS, counted("peers let go")),
             (refusals::ACCEPTS, tcp.refused_total as u64),
             (refusals::ACCEPTS_OF_ADDRESS, tcp.refused_address as u64),
-            (refusals::OUTBOX, counted("outbox full")),
+            (refusals::OUTBOX_LINES, counted("outbox full: lines")),
+            (refusals::OUTBOX_SIZE, counted("outbox full: bytes")),
             (refusals::CONTROL, self.hub.turned_away()),
             (refusals::RECORDS, counted("provider records refused: the store is full")),
             (refusals::FOUND, mdns.peers_refused),
@@ -282,8 +282,7 @@ impl Node {
             match self.refusals.look(&limit, count) {
                 Change::Refuses(times) => {
                     let mut all = self.board.limits_list();
-                    let value = all.find(|(name, ..)| *name == limit.name).map(|(_, value, _)| value);
-                    let value = value.unwrap_or(OUTBOX_MAX as u64);
+                    let value = all.find(|(name, ..)| *name == limit.name).map_or(0, |(_, value, _)| value);
                     let sentence =
                         format!("{} ({value}) refused {times} times in half a minute: {}", limit.name, limit.helps);
                     self.trouble(Code::LimitRefuses, limit.name, &sentence, now);

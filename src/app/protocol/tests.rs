@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::node::command::{Room, Sent, Status};
-use crate::node::event::{DirectEvent, FoundBy, MessageEvent, RecordEvent, Stage, TroubleEvent, TroubleState};
+use crate::node::event::{
+    DirectEvent, FoundBy, MessageEvent, RecordEvent, Stage, TroubleEvent, TroubleState, UnsentEvent,
+};
 use serde_json::json;
 
 fn sentence(line: &str) -> String {
@@ -34,6 +36,7 @@ fn status() -> Status {
         clock_known: true,
         troubles: vec![],
         clock: Default::default(),
+        waiting: vec![],
         counters: vec![],
         tasks: vec![],
         queues: vec![],
@@ -134,11 +137,13 @@ fn depth_and_size_are_survived() {
 #[test]
 fn answers_are_flat() {
     let tag = json!(7);
-    let sent = Answer::Sent(Sent { id: "ab".into(), peers: 2 });
-    assert_eq!(good(None, &sent), r#"{"ok":true,"id":"ab","peers":2}"#);
+    let sent = Answer::Sent(Sent { id: "ab".into(), peers: 2, waiting: 0, away: 1 });
+    assert_eq!(good(None, &sent), r#"{"ok":true,"id":"ab","peers":2,"waiting":0,"away":1}"#);
     assert_eq!(good(Some(&tag), &Answer::Done {}), r#"{"ok":true,"tag":7}"#);
-    let rooms = Answer::Rooms { rooms: vec![Room { room: "a".into(), peers: 1, mesh: 1, messages: 0 }] };
-    assert_eq!(good(None, &rooms), r#"{"ok":true,"rooms":[{"room":"a","peers":1,"mesh":1,"messages":0}]}"#);
+    let rooms =
+        Answer::Rooms { rooms: vec![Room { room: "a".into(), peers: 1, mesh: 1, messages: 0, waiting: 2, away: 1 }] };
+    let wanted = r#"{"ok":true,"rooms":[{"room":"a","peers":1,"mesh":1,"messages":0,"waiting":2,"away":1}]}"#;
+    assert_eq!(good(None, &rooms), wanted);
     let answer = good(None, &Answer::Status(Box::new(status())));
     assert!(answer.starts_with(r#"{"ok":true,"peer":"12D3KooW","nick":"ann""#), "{answer}");
     assert!(answer.contains(r#""stage":"join""#) && !answer.contains("tasks"), "{answer}");
@@ -160,7 +165,10 @@ fn a_client_understands_every_answer_by_its_command() {
         (Command::Limits {}, Answer::Limits { limits: vec![] }),
         (Command::History { room: None, count: 1 }, Answer::History { history: vec![] }),
         (Command::Join { room: "a".into() }, Answer::Done {}),
-        (Command::Send { room: None, text: "x".into() }, Answer::Sent(Sent { id: "a".into(), peers: 0 })),
+        (
+            Command::Send { room: None, text: "x".into() },
+            Answer::Sent(Sent { id: "a".into(), peers: 0, waiting: 3, away: 0 }),
+        ),
     ] {
         assert_eq!(read(&command, &sent), sent);
     }
@@ -236,6 +244,16 @@ fn events() -> Vec<(Event, Value)> {
             }),
             json!({"event":"trouble","code":"limit_refuses","state":"began","subject":"x_max","sentence":"s",
                 "since":null}),
+        ),
+        (
+            Event::Unsent(UnsentEvent {
+                room: "lobby".into(),
+                peer: "p".into(),
+                lines: 2,
+                ids: vec!["00".into()],
+                left: 1,
+            }),
+            json!({"event":"unsent","room":"lobby","peer":"p","lines":2,"ids":["00"],"left":1}),
         ),
         (Event::Missed { count: 3 }, json!({"event":"missed","count":3})),
     ]
