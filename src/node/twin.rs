@@ -115,6 +115,12 @@ pub struct Changes {
     peers: BTreeMap<PeerId, Change>,
 }
 
+/// Whether a peer that went between these two places goes back. Who dials leaves from any port: that tells two programs apart
+/// only where they share an address.
+fn is_back(places: [(IpAddr, u16); 2], from: (IpAddr, u16), to: (IpAddr, u16)) -> bool {
+    places == [to, from] || (from.0 != to.0 && places.map(|(ip, _)| ip) == [to.0, from.0])
+}
+
 impl Changes {
     /// A connection of a peer took the place of another. The two places, if it went to and fro so often that two programs
     /// must run under its identity.
@@ -132,7 +138,7 @@ impl Changes {
         match self.peers.get_mut(&peer) {
             // Back from where it went to, and not too slowly.
             Some(change)
-                if change.places == [to, from]
+                if is_back(change.places, from, to)
                     && now.saturating_duration_since(change.since) < Duration::from_millis(CHANGES_MS) =>
             {
                 (change.places, change.last, change.count) = ([from, to], now, change.count + 1);
@@ -225,6 +231,19 @@ mod tests {
         // One place after another, as on a walk; and back and forth once a minute, as at the edge of two networks.
         assert!(!(0..20).any(|n| change(n, n + 1, 30 + u64::from(n))));
         assert!(!(0..20).any(|n| change(n % 2, 1 - n % 2, 100 + 60 * u64::from(n))));
+    }
+
+    #[test]
+    fn who_dials_leaves_from_any_port() {
+        let (mut changes, start, peer) = (Changes::default(), Instant::now(), PeerId::random());
+        let from_any = |last: u8, n: u64| (IpAddr::from([10, 0, 0, last]), 50_000 + n as u16);
+        let mut change = |n: u64, one: u8, other: u8| {
+            let (from, to) = (from_any([one, other][n as usize % 2], n), from_any([other, one][n as usize % 2], n + 1));
+            changes.on_replaced(peer, from, to, start + Duration::from_secs(20 * n)).is_some()
+        };
+        assert_eq!([0, 1, 2, 3].map(|n| change(n, 1, 2)), [false, false, false, true]);
+        // One program that connects anew again and again.
+        assert!(!(10..20).any(|n| change(n, 3, 3)));
     }
 
     #[test]

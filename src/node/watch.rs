@@ -153,11 +153,13 @@ impl Node {
     /// A connection of a peer took the place of another one.
     pub(super) fn on_replaced(&mut self, peer: PeerId, from: &Multiaddr, to: &Multiaddr, now: Instant) {
         let (Some(from), Some(to)) = (place_of(from), place_of(to)) else { return };
+        let named = |(ip, port)| if from.0 == to.0 { format!("{ip} port {port}") } else { format!("{ip}") };
         if let Some([one, other]) = self.changes.on_replaced(peer, from, to, now) {
             let sentence = format!(
-                "{peer} runs twice, at {} port {} and at {} port {}: a copied card or directory? Who meets both hears \
-                 only one at a time. On one of the two identity.key must go",
-                one.0, one.1, other.0, other.1
+                "{peer} runs twice, at {} and at {}: a copied card or directory? Who meets both hears only one at a time. \
+                 On one of the two identity.key must go",
+                named(one),
+                named(other)
             );
             self.trouble(Code::PeerTwice, &peer.to_base58(), &sentence, now);
         }
