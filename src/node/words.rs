@@ -62,6 +62,9 @@ pub fn helps(reason: &str) -> &'static str {
         () if has("timed out") || has("Timeout") || has("timeout") => {
             "see whether the address is right, and whether a firewall is in between"
         }
+        () if has("invalid message") => {
+            "something else than a libp2p peer may listen there: see whether the port is right"
+        }
         () if has("unreachable") => "this host has no way there: see its network",
         () if has("no neighbour answers") => "its IP address would do as well",
         () if has("name") || has("DNS") || has("dns") || has("does not exist") => {
@@ -104,6 +107,7 @@ mod tests {
             ("Connection refused (os error 111)", "whether it runs"),
             ("Timeout has been reached", "firewall"),
             ("Network is unreachable (os error 101)", "no way there"),
+            ("Received an invalid message.", "something else than a libp2p peer"),
             ("another peer answered: 12D3", "/p2p/"),
             ("boot.example.org does not exist", "whether the name is right"),
             (
