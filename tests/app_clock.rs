@@ -40,7 +40,7 @@ fn clock_of(peer: &Peer) -> Value {
 fn a_wrong_clock_in_a_chain_of_processes_costs_no_line_and_no_order() {
     let Some(library) = faketime("wrong clocks in processes") else { return };
     for wrong in WRONG {
-        for (place, others) in [(0, "untrusted"), (1, "untrusted"), (1, "trusted")] {
+        for (place, others) in [(0, "untrusted"), (1, "untrusted"), (0, "trusted"), (1, "trusted")] {
             let off = |at: usize| if at == place { wrong } else { Some(0) };
             let clock = |at: usize| if at == place { "untrusted" } else { others };
             let first = start(&library, off(0), clock(0), None);
@@ -97,4 +97,36 @@ fn a_person_is_told_whose_time_it_is_and_what_helps() {
     }
     let tail = out(&sun.run(&["status"], ""));
     assert!(tail.contains("\nclock      trusted"), "{tail}");
+}
+
+#[test]
+fn who_is_ahead_is_told_that_and_by_how_much_in_log_status_and_chat() {
+    let Some(library) = faketime("what is said of a clock that is ahead") else { return };
+    let sun = start(&library, Some(0), "trusted", None);
+    let ahead = start(&library, Some(7_200), "trusted", Some(&sun));
+    ahead.wait_for_company(1);
+    sun.wait_for_company(1);
+    let attached = app::Process::start(ahead.home(), &["chat"]);
+    attached.stderr.wait("attached to the peer that runs on ");
+    assert_eq!(ahead.run(&["send", "it is late"], "").status.code(), Some(0));
+    let told = "for its time was 2 h ahead: ";
+    attached.stderr.wait(told);
+    let logged = ahead.process.stderr.wait(told);
+    assert!(logged.starts_with("warn "), "{logged}");
+    let status = out(&ahead.run(&["status"], ""));
+    let line = status.lines().find(|line| line.starts_with("trouble ") && line.contains("clock_refused"));
+    assert!(line.is_some_and(|line| line.contains(told) && line.contains("not shown by")), "{status}");
+    // Another line that is refused is no news.
+    assert_eq!(ahead.run(&["send", "it is later"], "").status.code(), Some(0));
+    let refused = || clock_of(&ahead)["refused"].as_u64();
+    until("a chat that comes later is told, too", || {
+        let mut late = app::Process::start(ahead.home(), &["chat"]);
+        late.stderr.wait(told);
+        late.end_of_input();
+        (late.wait().code() == Some(0)).then_some(())
+    });
+    assert!(refused() >= Some(1), "{refused:?}", refused = refused());
+    let count = |text: String| text.lines().filter(|line| line.contains("not shown by")).count();
+    assert_eq!((count(ahead.process.stderr.text()), count(attached.stderr.text())), (1, 1));
+    assert_eq!(texts(&sun), Vec::<String>::new());
 }

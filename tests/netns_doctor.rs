@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use stonechat::node::WallClock;
 use world::peer::{PORT, copy_identity, directory};
 use world::{GENEROUS, Host, Peer, World, until};
 
@@ -45,7 +46,11 @@ fn without_a_peer_the_host_is_looked_at() {
     found(&well, "identity", "note");
     found(&well, "port", "ok");
     assert!(found(&well, "mdns", "note").contains("heard 0 of other hosts"), "{well:#?}");
-    found(&well, "clock", "ok");
+    found(&well, "clock", if WallClock::System.is_vouched() { "ok" } else { "note" });
+    let (_, well) = doctor(&host, dir.path(), &["--no-mdns", "--clock", "trusted"]);
+    assert!(found(&well, "clock", "ok").contains("trusted"), "{well:#?}");
+    let (_, well) = doctor(&host, dir.path(), &["--no-mdns", "--clock", "untrusted"]);
+    assert!(found(&well, "clock", "note").contains("NTP"), "{well:#?}");
     // Everything is wrong at once.
     let held = host
         .enter(|| (UdpSocket::bind("0.0.0.0:5353").expect("free"), TcpListener::bind("0.0.0.0:4470").expect("free")));
@@ -92,7 +97,7 @@ fn a_bootstrap_node_is_dialled_as_a_peer_would() {
     let (code, well) = doctor(&hosts[0], dirs[0].path(), &["--bootstrap", &at]);
     assert_eq!(code, Some(0), "{well:#?}");
     assert!(found(&well, "bootstrap", "ok").ends_with(&format!("answers as {}", hub.id)), "{well:#?}");
-    assert!(found(&well, "mdns", "ok").contains("1 peers found"), "{well:#?}");
+    assert!(found(&well, "mdns", "ok").contains("1 peer found"), "{well:#?}");
     let wrong = format!("{at}/p2p/{}", libp2p::PeerId::random());
     let (code, ill) = doctor(&hosts[0], dirs[0].path(), &["--bootstrap", &wrong]);
     assert_eq!(code, Some(1));
@@ -105,8 +110,8 @@ fn a_running_peer_tells_what_it_sees() {
     let lan = world.subnet();
     let hosts = [world.host("a", &lan), world.host("b", &lan), world.host("copy", &lan)];
     let dirs = [directory(), directory(), directory()];
-    let a = Peer::run(&hosts[0], "a", dirs[0].path(), &[]);
-    let b = Peer::run(&hosts[1], "b", dirs[1].path(), &[]);
+    let a = Peer::run(&hosts[0], "a", dirs[0].path(), &["--clock", "trusted"]);
+    let b = Peer::run(&hosts[1], "b", dirs[1].path(), &["--clock", "untrusted"]);
     a.wait_joined(&[&b], GENEROUS);
     b.wait_joined(&[&a], GENEROUS);
     let (code, well) = doctor(&hosts[0], dirs[0].path(), &[]);
@@ -115,6 +120,9 @@ fn a_running_peer_tells_what_it_sees() {
     assert!(found(&well, "port", "ok").contains(&format!("{}/tcp/{PORT}", hosts[0].address())), "{well:#?}");
     found(&well, "mdns", "ok");
     assert!(found(&well, "identity", "ok").contains(&a.id), "{well:#?}");
+    assert!(found(&well, "clock", "ok").contains("trusted"), "as its peer has it: {well:#?}");
+    let (_, well) = doctor(&hosts[1], dirs[1].path(), &[]);
+    assert!(found(&well, "clock", "note").contains("NTP"), "{well:#?}");
     copy_identity(dirs[0].path(), dirs[2].path());
     let _copy = Peer::run(&hosts[2], "copy", dirs[2].path(), &[]);
     let sentence = until("doctor names the copied identity", GENEROUS, || {

@@ -4,6 +4,7 @@
 mod world;
 
 use std::time::{Duration, Instant};
+use stonechat::node::event::FoundBy;
 use world::peer::{PORT, become_one_room, directory};
 use world::{GENEROUS, Host, Peer, World};
 
@@ -88,6 +89,10 @@ fn five_hosts_in_three_subnets_meet_by_one_bootstrap_node_and_outlive_it() {
     }
 
     hold_together(&five);
+    let found: Vec<_> = five.iter().flat_map(|peer| peer.peers()).filter_map(|peer| peer.found).collect();
+    for by in [FoundBy::Mdns, FoundBy::Dht, FoundBy::Bootstrap] {
+        assert!(found.contains(&by), "{by:?} is not among {found:?}");
+    }
     bootstrap.kill();
     for peer in &five {
         reaches_all(peer, &five, &format!("{} goes on", peer.name));

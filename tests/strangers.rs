@@ -15,11 +15,12 @@ use libp2p::{
     swarm::{self, Swarm, SwarmEvent},
 };
 use peer::{PATIENCE, Peer, config};
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 use stonechat::{
+    base::time::Wall,
     net::{self, executor::Executor, ping, tcp, yamux},
     node::{
-        Config, DEFAULT_DHT_PROTOCOL, Role,
+        Config, DEFAULT_DHT_PROTOCOL, Role, WallClock,
         command::{Answer, Command},
         event::Event,
         peers::{peer_of, without_peer},
@@ -187,37 +188,39 @@ async fn forge(author: &identity::Keypair, at: &libp2p::Multiaddr, stamps: &[u64
     smol::future::or(write, reader.read()).await
 }
 
+/// The codes of what is wrong there.
+fn troubles(peer: &Peer) -> Vec<String> {
+    peer.status().troubles.into_iter().map(|it| it.code).collect()
+}
+
+/// Says lines signed by its own key to a node until it has heard `count` of them; whoever forges them stays connected for
+/// so long.
+fn forge_until_heard(peer: &Peer, key: &identity::Keypair, stamps: &[u64], count: u64) {
+    let address = peer.address();
+    let forged = async { forge(key, &address, stamps).await.unwrap() };
+    let heard = async {
+        while peer.counter("gossip: messages signed by us") < count {
+            smol::Timer::after(Duration::from_millis(20)).await;
+        }
+    };
+    let late = async {
+        smol::Timer::after(PATIENCE).await;
+        panic!("not within {PATIENCE:?}")
+    };
+    smol::block_on(smol::future::or(heard, smol::future::or(forged, late)));
+}
+
 #[test]
 fn lines_that_are_signed_by_us_and_not_ours_are_told() {
     let given = config();
     let key = given.keypair.clone();
     let mut ours = Peer::start(given);
-    let address = ours.address();
     ours.say("one of ours");
     let said = ours.wait_line("one of ours");
-    let troubles = |peer: &Peer| peer.status().troubles.into_iter().map(|it| it.code).collect::<Vec<_>>();
-    let heard_of = |peer: &Peer| peer.counter("gossip: messages signed by us");
-    // Until `count` of them have come; whoever forges them stays connected for so long.
-    let until_heard = |peer: &Peer, stamps: &[u64], count: u64| {
-        let forged = forge(&key, &address, stamps);
-        let heard = async {
-            while heard_of(peer) < count {
-                smol::Timer::after(Duration::from_millis(20)).await;
-            }
-        };
-        let late = async {
-            smol::Timer::after(PATIENCE).await;
-            panic!("not within {PATIENCE:?}")
-        };
-        let forged = async {
-            forged.await.unwrap();
-        };
-        smol::block_on(smol::future::or(heard, smol::future::or(forged, late)));
-    };
     // What we said comes back.
-    until_heard(&ours, &[said.stamp], 1);
+    forge_until_heard(&ours, &key, &[said.stamp], 1);
     assert_eq!(troubles(&ours), Vec::<String>::new());
-    until_heard(&ours, &[said.stamp + 5_000], 2);
+    forge_until_heard(&ours, &key, &[said.stamp + 5_000], 2);
     let told = ours.wait("the trouble", |event| match event {
         Event::Trouble(it) => Some(it.clone()),
         _ => None,
@@ -227,4 +230,22 @@ fn lines_that_are_signed_by_us_and_not_ours_are_told() {
     // Nobody was shown it.
     let Ok(Answer::History { history }) = ours.ask(Command::History { room: None, count: 10 }) else { panic!() };
     assert_eq!(history.len(), 1, "{history:?}");
+}
+
+#[test]
+fn a_line_that_was_stamped_anew_is_ours_when_it_comes_back() {
+    let unix_ms = || std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+    let clock = |read: fn(u64) -> Wall| WallClock::Other(Arc::new(move || read(unix_ms())));
+    // Two hours behind, and nobody there.
+    let given = Config { clock: clock(|now| Wall::Guess(now - 7_200_000)), ..config() };
+    let key = given.keypair.clone();
+    let mut ours = Peer::start(given);
+    ours.say("what time is it?");
+    let _sun = Peer::start(Config { clock: clock(Wall::Synchronised), bootstrap: vec![ours.address()], ..config() });
+    let stamp = ours.wait("the new stamp", |event| match event {
+        Event::Restamped { stamp, .. } => Some(*stamp),
+        _ => None,
+    });
+    forge_until_heard(&ours, &key, &[stamp], 1);
+    assert!(!troubles(&ours).contains(&"identity_twice".to_string()), "{:?}", ours.status().troubles);
 }

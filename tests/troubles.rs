@@ -2,8 +2,10 @@
 
 mod peer;
 
+use libp2p::multiaddr::Protocol;
 use peer::{PATIENCE, Peer, config};
 use std::time::{Duration, Instant};
+use stonechat::base::board::{self, Board, Limits};
 use stonechat::node::{
     Config,
     command::{Answer, Command, DialState, Dialled},
@@ -66,11 +68,7 @@ fn a_dial_is_answered_with_its_outcome_and_told_as_an_event() {
     // Connected already: so be it.
     let again = dial(&mut a, &there).unwrap();
     assert_eq!((again.state, again.dial), (DialState::Connected, number + 1));
-    let found = |peer: &Peer| match peer.ask(Command::Peers {}) {
-        Ok(Answer::Peers { peers }) => peers.into_iter().map(|peer| peer.found).collect::<Vec<_>>(),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!((found(&a), found(&b)), (vec![Some(FoundBy::Dialled)], vec![Some(FoundBy::Inbound)]));
+    assert_eq!((found(&a), found(&b)), (Some(FoundBy::Dialled), Some(FoundBy::Inbound)));
     // Nobody is there.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = dial(&mut b, &format!("/ip4/127.0.0.1/tcp/{}", closed.port())).unwrap_err();
@@ -134,6 +132,19 @@ fn a_bootstrap_node_out_of_reach_is_told_with_why_until_it_is_there() {
     assert_eq!(ended.sentence, format!("{address}: connected"));
 }
 
+/// A board of which one can have fewer connections than of any real one.
+fn narrow() -> &'static Board {
+    let board = board::find(board::DEFAULT).expect("the board of this build");
+    let limits = Limits {
+        connections_inbound_max: 1,
+        connections_pending_max: 4,
+        accepts_per_second_max: 1_000,
+        accepts_per_address_per_second_max: 1_000,
+        ..board.limits
+    };
+    Box::leak(Box::new(Board { limits, ..*board }))
+}
+
 #[test]
 fn a_limit_that_keeps_refusing_is_told() {
     // Nobody is there: what is said waits, until there are too many lines, or too many bytes of them.
@@ -154,9 +165,66 @@ fn a_limit_that_keeps_refusing_is_told() {
     for (mut peer, name, most) in full {
         let began = wait_trouble(&mut peer, "limit_refuses", TroubleState::Began);
         assert_eq!(began.subject, name);
-        assert!(began.sentence.contains(&format!("{name} ({most}) refused 36 times")), "{began:?}");
+        let refused = format!("{name} ({most}) refused 36 times");
+        assert!(began.sentence.contains(&refused) && began.sentence.contains("nobody takes the lines"), "{began:?}");
         let Ok(Answer::Limits { limits }) = peer.ask(Command::Limits {}) else { panic!("no limits") };
         let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
         assert_eq!((hits(name), hits("connections_inbound_max"), hits("rooms_max")), (Some(36), Some(0), None));
     }
+}
+
+#[test]
+fn places_that_keep_refusing_are_told() {
+    let peer = Peer::start(Config { board: narrow(), ..config() });
+    let address = peer.address();
+    // There is one place, and four want it again and again.
+    let others = [(); 4].map(|()| Peer::start(Config { bootstrap: vec![address.clone()], ..config() }));
+    // Strangers who say nothing hold all places for handshakes.
+    let port = address.iter().find_map(|part| if let Protocol::Tcp(port) = part { Some(port) } else { None }).unwrap();
+    let strangers: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let wanted = [
+        ("connections_inbound_max", "(1) refused", "more peers than this board has places for"),
+        ("connections_pending_max", "(4) refused", "keep strangers out by a firewall"),
+    ];
+    let start = Instant::now();
+    for (subject, refused, helps) in wanted {
+        let sentence = loop {
+            let troubles = peer.status().troubles;
+            if let Some(it) = troubles.iter().find(|it| it.code == "limit_refuses" && it.subject == subject) {
+                break it.sentence.clone();
+            }
+            // They are looked for twice a minute.
+            assert!(start.elapsed() < 3 * PATIENCE, "{subject} is not among {troubles:#?}");
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        assert!(sentence.contains(refused) && sentence.contains(helps), "{sentence}");
+    }
+    let Ok(Answer::Limits { limits }) = peer.ask(Command::Limits {}) else { panic!("no limits") };
+    let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
+    assert!(hits("connections_inbound_max") >= Some(10) && hits("connections_pending_max") >= Some(10));
+    drop((others, strangers));
+}
+
+/// How the first peer that it is connected with was found.
+fn found(peer: &Peer) -> Option<FoundBy> {
+    match peer.ask(Command::Peers {}) {
+        Ok(Answer::Peers { peers }) => peers.first()?.found,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_peer_says_how_it_was_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut hub = Peer::start(config());
+    let given = Config { remembered: Some(dir.path().into()), ..config() };
+    let mut peer = Peer::start(Config { bootstrap: vec![hub.address()], ..given.clone() });
+    peer.wait_joined();
+    hub.wait_joined();
+    assert_eq!((found(&peer), found(&hub)), (Some(FoundBy::Bootstrap), Some(FoundBy::Inbound)));
+    smol::block_on(peer.handle.shutdown());
+    drop(peer);
+    let mut again = Peer::start(given);
+    again.wait_joined();
+    assert_eq!(found(&again), Some(FoundBy::Remembered));
 }

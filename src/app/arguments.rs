@@ -102,7 +102,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     many(flag("bootstrap", Some("ADDR"), LOOKING, "a multiaddr to start from, with or without /p2p/…, or /dnsaddr/…")),
     flag("no-mdns", None, LOOKING, "neither look for peers on the local network nor be found there"),
     flag("dht-protocol", Some("P"), RUNNING, "the DHT's protocol name, to keep a network of one's own"),
-    flag("clock", Some("WHO"), RUNNING, "whose word counts for the clock: system (the kernel's), trusted, untrusted"),
+    flag("clock", Some("WHO"), LOOKING, "whose word counts for the clock: system (the kernel's), trusted, untrusted"),
     flag("guest", None, RUNNING, "a throwaway identity and directory, gone at the end"),
     flag("dir", Some("DIR"), EVERY, "the peer's directory"),
     flag(

@@ -55,7 +55,7 @@ async fn look(settings: &Settings, executor: &Executor) -> Vec<Finding> {
                 false => findings.push(Finding::note("mdns", "it is off, by --no-mdns or the configuration")),
             }
             findings.extend(host::bootstrap(settings, executor).await);
-            findings.push(host::clock(None));
+            findings.push(host::clock_here(settings));
         }
     }
     findings
@@ -84,7 +84,8 @@ fn of_peer(status: &Status, settings: &Settings, findings: &mut Vec<Finding>) {
         let is_ok = node.ends_with(": connected");
         findings.push(if is_ok { Finding::ok("bootstrap", node) } else { Finding::note("bootstrap", node) });
     }
-    findings.push(host::clock(None));
+    let source = status.clock.source.as_str();
+    findings.push(host::clock(status.clock.known, status.clock.synchronised.then_some(source)));
     for trouble in &status.troubles {
         findings.push(Finding::wrong(&trouble.code, format!("{} (for {})", trouble.sentence, duration(trouble.for_s))));
     }

@@ -86,20 +86,27 @@ pub(crate) fn networks() -> Finding {
     }
 }
 
-/// The clock: whether it can be right, and whether something keeps it so, as far as that is known.
-pub(crate) fn clock(is_synchronised: Option<bool>) -> Finding {
+/// The clock: whether it can be right, and who vouches for it, if anybody does.
+pub(crate) fn clock(is_known: bool, voucher: Option<&str>) -> Finding {
+    match voucher {
+        _ if !is_known => Finding::wrong(
+            "clock",
+            "it is earlier than this program: times are not shown, and a time server (NTP) or the network should set it",
+        ),
+        Some("trusted") => Finding::ok("clock", "it is set, and counts as right by clock = \"trusted\""),
+        Some(_) => Finding::ok("clock", "it is set, and kept synchronised"),
+        None => Finding::note(
+            "clock",
+            "it is set, and nothing keeps it synchronised: the time of peers that know it is used where there are any; \
+             NTP would help (see timedatectl), or clock = \"trusted\" if it is right without",
+        ),
+    }
+}
+
+/// The clock, while no peer looks at it.
+pub(crate) fn clock_here(settings: &Settings) -> Finding {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    if now < BUILD_UNIX_SECONDS {
-        let found = "it is earlier than this program: times are not shown, and a time server (NTP) or the network should set it";
-        return Finding::wrong("clock", found);
-    }
-    match is_synchronised {
-        Some(true) => Finding::ok("clock", "it is set, and kept synchronised"),
-        Some(false) => {
-            Finding::note("clock", "it is set, and nothing keeps it synchronised: NTP would, see timedatectl")
-        }
-        None => Finding::ok("clock", "it is set"),
-    }
+    clock(now >= BUILD_UNIX_SECONDS, settings.clock.is_vouched().then(|| settings.clock.name()))
 }
 
 /// The TCP port, while no peer has it: whether it is free.
@@ -186,7 +193,11 @@ pub(crate) async fn multicast() -> Vec<Finding> {
 
 /// What was sent and heard by multicast DNS.
 pub(crate) fn exchanged(sent: u64, heard: u64, peers: usize) -> Finding {
-    let found = format!("sent {sent} packets, heard {heard} of other hosts, {peers} peers found");
+    let found = format!(
+        "sent {}, heard {heard} of other hosts, {} found",
+        words::count_of(sent as usize, "packet"),
+        words::count_of(peers, "peer")
+    );
     match (sent, heard, peers) {
         (0, ..) => Finding::wrong(
             "mdns",

@@ -16,6 +16,23 @@ pub const BOOTSTRAP_BACKOFF_MAX_MS: u64 = 30_000;
 /// Failed dials in a row after which a bootstrap node is told to be out of reach. Guess: one or two are a bad moment.
 pub const UNREACHABLE_FAILURES_MIN: u32 = 3;
 
+/// Characters of the reason that is kept of a failed dial.
+const REASON_CHARS_MAX: usize = 240;
+
+/// Why a dial failed, without the address when it was the only one: it is named before.
+fn reason(address: &Multiaddr, error: &str) -> String {
+    let reason = error.strip_prefix(&address.to_string()).and_then(|rest| match rest.split_once(": ") {
+        Some((peer, reason)) if peer.is_empty() || peer.starts_with("/p2p/") => Some(reason),
+        _ => None,
+    });
+    let reason = reason.unwrap_or(error);
+    let mut kept: String = reason.chars().take(REASON_CHARS_MAX).collect();
+    if kept.len() < reason.len() {
+        kept.push('…');
+    }
+    kept
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Waiting { until: Instant },
@@ -146,7 +163,7 @@ impl Bootstrap {
 
     fn fail(entry: &mut Entry, error: &str, now: Instant) {
         entry.failures = entry.failures.saturating_add(1);
-        entry.last_error = error.chars().take(160).collect();
+        entry.last_error = reason(&entry.address, error);
         let wait = backoff(BOOTSTRAP_BACKOFF_MS, BOOTSTRAP_BACKOFF_MAX_MS, entry.failures);
         entry.state = State::Waiting { until: now + wait };
     }
@@ -182,4 +199,23 @@ impl Bootstrap {
 
 fn seconds(until: Instant, now: Instant) -> u64 {
     until.saturating_duration_since(now).max(Duration::from_millis(1)).as_millis().div_ceil(1000) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_failed_dial_names_no_address_twice_and_is_not_endless() {
+        let address: Multiaddr = "/dns4/pi.local/tcp/4470".parse().unwrap();
+        let why = |error: &str| reason(&address, error);
+        assert_eq!(why("/dns4/pi.local/tcp/4470: nobody is there"), "nobody is there");
+        assert_eq!(why("/dns4/pi.local/tcp/4470/p2p/12D3KooW: nobody is there"), "nobody is there");
+        for other in ["/ip4/192.0.2.7/tcp/1: refused; /ip4/192.0.2.8/tcp/1: refused", "that is this peer itself"] {
+            assert_eq!(why(other), other);
+        }
+        let long = "é".repeat(1_000);
+        assert_eq!(why(&long).chars().count(), REASON_CHARS_MAX + 1);
+        assert!(why(&long).ends_with('…'));
+    }
 }

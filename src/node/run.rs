@@ -160,7 +160,7 @@ pub fn start(
     let settings = Settings::new(limits, build_unix_ms(), seed);
     let mut core = Core::new(settings, &local.to_bytes()).map_err(|e| StartError::Config(e.to_string()))?;
     let clocks = Clocks::new(config.clock);
-    // A guest is somebody else at the next start, and has no disk to write stamps to.
+    // A guest is somebody else at the next start: nothing is written down for it, and nothing waits for that.
     let mark = config.remembered.as_deref().map(clock_mark::load);
     if let Some(mark) = mark {
         core.clock_mut().resume(mark, clocks.now());
@@ -199,7 +199,7 @@ pub fn start(
         refusals: Default::default(),
         lonely: Default::default(),
         asked_dials: Default::default(),
-        twin: Twin::new(mark.and_then(|mark| mark.last.into_iter().max()).unwrap_or(0)),
+        twin: Twin::new(mark.into_iter().flat_map(|mark| mark.last).max().unwrap_or(0)),
         changes: Default::default(),
         unknown_keys: Vec::new(),
         is_bootstrap: config.role == Role::Bootstrap,

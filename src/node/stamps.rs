@@ -78,7 +78,7 @@ impl Node {
     /// has it. False if the disk has to answer first.
     pub(super) fn restamp_waiting(&mut self) -> bool {
         let (now, at) = (self.now(), Instant::now());
-        let Node { outbox, core, .. } = self;
+        let Node { outbox, core, twin, .. } = self;
         let said_ms = |said: Instant| now.monotonic_ms.saturating_sub((at - said).as_millis() as u64);
         let is_off = |core: &Core, room: &RoomName, data: &[u8], said| {
             !room.is_others() && core.is_off(data, said_ms(said), now)
@@ -98,6 +98,8 @@ impl Node {
             };
             let Frame { stamp, .. } = Frame::decode(&anew).ok()?;
             let id = MessageId::new(former.from(), stamp)?;
+            // When it comes back it is our own.
+            twin.on_own_line(stamp);
             let time = core.clock().is_wall_time(stamp).then(|| rfc3339(stamp)).flatten();
             let (room, former, id) = (room.as_str().to_owned(), former.to_string(), id.to_string());
             stamped.push(Event::Restamped { room, former, id, stamp, time });

@@ -54,6 +54,16 @@ impl WallClock {
         }
     }
 
+    /// Whether somebody vouches for it now.
+    pub fn is_vouched(&self) -> bool {
+        match self {
+            Self::System => is_clock_synchronised(),
+            Self::Trusted => true,
+            Self::Untrusted => false,
+            Self::Other(read) => matches!(read(), Wall::Synchronised(_)),
+        }
+    }
+
     /// The clock of that name, of those that have one there.
     pub fn named(name: &str) -> Option<Self> {
         [Self::System, Self::Trusted, Self::Untrusted].into_iter().find(|clock| clock.name() == name)
@@ -121,7 +131,12 @@ mod tests {
 
     #[test]
     fn the_user_the_kernel_or_nobody_vouches() {
-        let wall = |clock: WallClock| Clocks::new(clock).now().wall;
+        let wall = |clock: WallClock| {
+            let is_vouched = clock.is_vouched();
+            let wall = Clocks::new(clock).now().wall;
+            assert_eq!(matches!(wall, Wall::Synchronised(_)), is_vouched);
+            wall
+        };
         assert!(matches!(wall(WallClock::Trusted), Wall::Synchronised(_)));
         assert!(matches!(wall(WallClock::Untrusted), Wall::Guess(_)));
         assert_eq!(matches!(wall(WallClock::System), Wall::Synchronised(_)), is_clock_synchronised());

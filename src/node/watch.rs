@@ -105,7 +105,8 @@ impl Node {
         let counters = mdns.map(|mdns| mdns.counters()).unwrap_or_default();
         Looked {
             seconds: self.lonely.seconds(now),
-            has_network: self.listening.iter().any(|address| !is_loopback(address)),
+            has_network: self.listening.iter().any(|address| !is_loopback(address))
+                || interfaces::list().is_ok_and(|all| all.iter().any(|it| !it.ip.is_loopback())),
             interfaces: mdns
                 .map(|mdns| mdns.interfaces().into_iter().filter(|(_, open)| *open > 0).map(|(it, _)| it).collect()),
             sent: counters.packets_sent,

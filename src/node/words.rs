@@ -24,7 +24,7 @@ pub fn sentence(error: &DialError) -> String {
 }
 
 /// `1 peer`, `2 peers`.
-pub(super) fn count_of(count: usize, what: &str) -> String {
+pub fn count_of(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -62,9 +62,14 @@ pub fn helps(reason: &str) -> &'static str {
         () if has("timed out") || has("Timeout") || has("timeout") => {
             "see whether the address is right, and whether a firewall is in between"
         }
+        () if has("invalid message") => {
+            "something else than a libp2p peer may listen there: see whether the port is right"
+        }
         () if has("unreachable") => "this host has no way there: see its network",
         () if has("no neighbour answers") => "its IP address would do as well",
-        () if has("name") || has("DNS") || has("dns") => "see whether the name is right, and the name server",
+        () if has("name") || has("DNS") || has("dns") || has("does not exist") => {
+            "see whether the name is right, and the name server"
+        }
         () => "see whether it runs and can be reached",
     }
 }
@@ -102,7 +107,13 @@ mod tests {
             ("Connection refused (os error 111)", "whether it runs"),
             ("Timeout has been reached", "firewall"),
             ("Network is unreachable (os error 101)", "no way there"),
+            ("Received an invalid message.", "something else than a libp2p peer"),
             ("another peer answered: 12D3", "/p2p/"),
+            ("boot.example.org does not exist", "whether the name is right"),
+            (
+                "no neighbour answers for pi.local: …; nor does a name server help (pi.local does not exist)",
+                "IP address",
+            ),
             ("something else", "can be reached"),
         ] {
             assert!(helps(reason).contains(part), "{reason}: {}", helps(reason));

@@ -1,11 +1,17 @@
 //! The behaviour inside real swarms, over loopback; needs no privilege.
 
-use std::{error::Error, time::Duration};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    error::Error,
+    task::Poll,
+    time::Duration,
+};
 
 use futures::{StreamExt, future};
 use libp2p::{
     Multiaddr, PeerId, identity,
-    swarm::{self, Swarm, SwarmEvent, dial_opts::DialOpts},
+    swarm::{self, NetworkBehaviour, Swarm, SwarmEvent, dial_opts::DialOpts},
 };
 use smol::Timer;
 use stonechat::net::{
@@ -84,7 +90,32 @@ fn a_found_peer_is_dialled_by_its_id_alone() {
     }));
 }
 
-/// A busy swarm is polled thousands of times a second. Where nothing has come, a poll makes no system call.
+/// Counts what this thread allocates.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: the system's allocator does the work; counting touches no memory of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // A thread that ends has no counter any more.
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: handed on as it came.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: handed on as it came.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// A busy swarm is polled thousands of times a second. Where nothing has come, a poll neither reads nor allocates.
 #[test]
 fn a_poll_with_nothing_to_read_reads_nothing() {
     let executor = Executor::new();
@@ -98,11 +129,13 @@ fn a_poll_with_nothing_to_read_reads_nothing() {
         while read(&swarm).1 == 0 {
             let _ = future::select(swarm.next(), Timer::after(Duration::from_millis(10))).await;
         }
-        let before = read(&swarm);
+        let (before, mut allocating) = (read(&swarm), 0);
         for _ in 0..1_000 {
             future::poll_fn(|cx| {
-                let _ = swarm.poll_next_unpin(cx);
-                std::task::Poll::Ready(())
+                let allocated = ALLOCATIONS.get();
+                let _ = swarm.behaviour_mut().poll(cx);
+                allocating += u64::from(ALLOCATIONS.get() > allocated);
+                Poll::Ready(())
             })
             .await;
         }
@@ -110,5 +143,6 @@ fn a_poll_with_nothing_to_read_reads_nothing() {
         let (in_vain, packets) = (after.0 - before.0, after.1 - before.1);
         // Each packet that came meanwhile is followed by a read that finds no other.
         assert!(in_vain <= packets + 8, "{in_vain} reads in vain in 1,000 polls, {packets} packets");
+        assert!(allocating <= packets + 8, "{allocating} of 1,000 polls allocated, {packets} packets");
     }));
 }

@@ -17,6 +17,9 @@ use stonechat::node::event::{Event, MessageEvent};
 /// Where a peer listens when it is told nothing.
 pub const PORT: u16 = 4470;
 
+/// The last events that are printed of a peer whose test failed.
+const TOLD_MAX: usize = 300;
+
 /// A test that failed with it in hand has been told of already.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -252,8 +255,11 @@ impl Drop for Peer {
         self.kill();
         if std::thread::panicking() {
             eprintln!("--- the last of {}:\n{}", self.name, tail(&self.dir));
-            for (at, event) in held(&self.heard.events).iter().filter(|(_, event)| command::as_message(event).is_none())
-            {
+            // A flood of records would fill the disk that takes the log.
+            let events = held(&self.heard.events);
+            let is_told = |event: &Event| !matches!(event, Event::Message(_) | Event::Record(_));
+            let told: Vec<_> = events.iter().filter(|(_, event)| is_told(event)).collect();
+            for (at, event) in &told[told.len().saturating_sub(TOLD_MAX)..] {
                 eprintln!("{:.2?} ago: {event:?}", at.elapsed());
             }
         }
