@@ -115,9 +115,10 @@ fn a_flood_is_bounded_and_passes() {
     }
     assert!(a.count("answers_sent") < 100);
     flood.kill();
-    // The invented peers fill a's table for their two minutes, but a is found as before.
+    // The invented peers fill a's table for their two minutes, and yet the two find each other.
     let b = lan.peer(1, 4002);
     b.wait_found(&a, "10.9.0.1");
+    a.wait_found(&b, "10.9.0.2");
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use hickory_proto::rr::Name;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
-use super::message::{Data, Found, strings};
+use super::{
+    message::{Data, Found, strings},
+    place::is_same_network,
+};
 
 /// Where we stand when we hear something.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +19,8 @@ pub(super) struct Listener<'a> {
     pub is_own_host: bool,
     /// Where the packet came from: what a sender means that announces every address it has (py does).
     pub sender: IpAddr,
+    /// Our addresses on this interface, with the length of their networks' prefix: a stranger speaks of its link alone.
+    pub networks: &'a [(IpAddr, u8)],
     /// Where we listen ourselves.
     pub listening: &'a [Multiaddr],
 }
@@ -88,6 +93,17 @@ impl Listener<'_> {
         lives.map(|it| &it.address).find(|address| is_elsewhere(address)).cloned()
     }
 
+    /// Whether an address is one that its sender may speak of: on the link that it was heard on, or of this host. What
+    /// lies elsewhere anybody could have us dial, as often as it likes.
+    fn is_believed(&self, ip: IpAddr) -> bool {
+        let is_link_local = match ip {
+            IpAddr::V4(ip) => ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        };
+        let is_on = |(our, length): &(IpAddr, u8)| is_same_network(*our, ip, *length);
+        self.is_own_host || is_link_local || self.networks.iter().any(is_on)
+    }
+
     /// Reads `/ip4|ip6/…/tcp/…/p2p/…` if it leads anywhere from here; the address without the peer.
     fn dialable(&self, text: &str) -> Option<(PeerId, Multiaddr)> {
         let whole: Multiaddr = text.parse().ok()?;
@@ -108,6 +124,8 @@ impl Listener<'_> {
             Protocol::Ip4(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => return None,
             Protocol::Ip6(ip) if ip.is_loopback() && !self.is_own_host => return None,
             Protocol::Ip6(ip) if ip.is_unspecified() || ip.is_multicast() => return None,
+            Protocol::Ip4(ip) if !self.is_believed(IpAddr::V4(*ip)) => return None,
+            Protocol::Ip6(ip) if !self.is_believed(IpAddr::V6(*ip)) => return None,
             Protocol::Ip6(ip) if ip.is_unicast_link_local() => address.push(Protocol::Ip6zone(self.zone.into())),
             // No names: each would cost look-ups, and may lead anywhere.
             Protocol::Ip4(_) | Protocol::Ip6(_) => {}
@@ -142,8 +160,13 @@ mod tests {
 
     const PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 
+    fn networks() -> [(IpAddr, u8); 2] {
+        [("10.0.0.77".parse().unwrap(), 24), ("fd00::77".parse().unwrap(), 64)]
+    }
+
     fn dialable(text: &str, is_own_host: bool) -> Option<String> {
-        let listener = Listener { zone: "eth7", is_own_host, sender: [10, 0, 0, 9].into(), listening: &[] };
+        let listener =
+            Listener { zone: "eth7", is_own_host, sender: [10, 0, 0, 9].into(), networks: &networks(), listening: &[] };
         listener.dialable(&format!("{text}/p2p/{PEER}")).map(|(_, address)| address.to_string())
     }
 
@@ -164,14 +187,30 @@ mod tests {
     fn every_address_of_a_host_is_the_one_it_speaks_from() {
         assert_eq!(dialable("/ip4/0.0.0.0/tcp/9", false).as_deref(), Some("/ip4/10.0.0.9/tcp/9"));
         let speaks_from = |sender: &str| {
-            let listener =
-                Listener { zone: "eth7", is_own_host: false, sender: sender.parse().unwrap(), listening: &[] };
+            let listener = Listener {
+                zone: "eth7",
+                is_own_host: false,
+                sender: sender.parse().unwrap(),
+                networks: &networks(),
+                listening: &[],
+            };
             listener.dialable(&format!("/ip6/::/tcp/9/p2p/{PEER}")).map(|(_, address)| address.to_string())
         };
         assert_eq!(speaks_from("fd00::9").as_deref(), Some("/ip6/fd00::9/tcp/9"));
         assert_eq!(speaks_from("fe80::9").as_deref(), Some("/ip6zone/eth7/ip6/fe80::9/tcp/9"));
         assert_eq!(speaks_from("::1"), None, "loopback of another host");
         assert_eq!(speaks_from("10.0.0.9"), None, "another family");
+    }
+
+    #[test]
+    fn a_stranger_speaks_of_its_link_alone() {
+        for text in
+            ["/ip4/10.0.1.1/tcp/22", "/ip4/192.0.2.1/tcp/80", "/ip6/2001:db8::1/tcp/80", "/ip6/fd00:0:0:1::1/tcp/9"]
+        {
+            assert_eq!(dialable(text, false), None, "{text}");
+            assert_eq!(dialable(text, true).as_deref(), Some(text), "a program on this host");
+        }
+        assert_eq!(dialable("/ip4/169.254.7.7/tcp/9", false).as_deref(), Some("/ip4/169.254.7.7/tcp/9"));
     }
 
     #[test]
@@ -194,7 +233,13 @@ mod tests {
         for text in texts {
             assert_eq!(dialable(text, false), None, "{text}");
         }
-        let listener = Listener { zone: "eth7", is_own_host: false, sender: [10, 0, 0, 9].into(), listening: &[] };
+        let listener = Listener {
+            zone: "eth7",
+            is_own_host: false,
+            sender: [10, 0, 0, 9].into(),
+            networks: &networks(),
+            listening: &[],
+        };
         for text in
             ["/ip4/10.0.0.1/tcp/9", "/ip4/10.0.0.1/tcp/9/p2p/x", "no address", "/ip4/10.0.0.1/tcp/9/p2p-circuit"]
         {

@@ -86,6 +86,11 @@ impl Behaviour {
         self.discovery.cache().addresses_of(peer)
     }
 
+    /// The host that speaks of a peer: itself, or somebody who invents it.
+    pub fn sender_of(&self, peer: &PeerId) -> Option<IpAddr> {
+        self.discovery.cache().sender_of(peer)
+    }
+
     /// The names of the interfaces it speaks on, and over how many sockets (IPv4, IPv6).
     pub fn interfaces(&self) -> Vec<(String, usize)> {
         let open = |link| self.slots.iter().filter(|it| it.link == link && it.port.is_some()).count();
@@ -283,6 +288,10 @@ impl NetworkBehaviour for Behaviour {
         match event {
             FromSwarm::NewListenAddr(it) => self.discovery.handle_listening(it.addr, Instant::now()),
             FromSwarm::ExpiredListenAddr(it) => self.discovery.handle_listening_ended(it.addr, Instant::now()),
+            FromSwarm::ConnectionEstablished(it) => return self.discovery.note_met(it.peer_id, true),
+            FromSwarm::ConnectionClosed(it) if it.remaining_established == 0 => {
+                return self.discovery.note_met(it.peer_id, false);
+            }
             _ => return,
         }
         self.is_stale = true;

@@ -3,7 +3,11 @@
 //! A peer's process shows up as an *instance* (a random name) of a service on an interface; it holds addresses. An
 //! address of a peer is found as long as any instance holds it.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::IpAddr,
+    time::Instant,
+};
 
 use hickory_proto::rr::Name;
 use libp2p::{Multiaddr, PeerId};
@@ -17,12 +21,17 @@ use super::{
     responder::Own,
 };
 
+/// What the first address of a peer costs (bytes): without it the peer would find no place. `/ip6zone/…/ip6/…/tcp/…`
+/// has 40.
+const FIRST_ADDRESS_BYTES: usize = ADDRESS_BYTES + 64;
+
 /// Of whom a response speaks.
 #[derive(Clone, Copy)]
 struct Said<'a> {
     link: u32,
     service: usize,
     name: &'a Name,
+    sender: IpAddr,
     pointer: Option<&'a Found>,
     /// A name outside of the service: rust-libp2p invents one for every answer, so it tells nothing about a new start.
     is_fleeting: bool,
@@ -32,6 +41,8 @@ struct Said<'a> {
 #[derive(Debug)]
 pub(super) struct Cache {
     instances: Vec<Instance>,
+    /// Peers that we are connected with: they keep their places.
+    met: BTreeSet<PeerId>,
     peers_max: usize,
     addresses_per_peer_max: usize,
     bytes_max: usize,
@@ -44,6 +55,7 @@ impl Cache {
     pub(super) fn new(config: &Config, random: fastrand::Rng) -> Self {
         Cache {
             instances: Vec::new(),
+            met: BTreeSet::new(),
             peers_max: config.peers_max,
             addresses_per_peer_max: config.addresses_per_peer_max,
             bytes_max: config.found_bytes_max,
@@ -89,7 +101,8 @@ impl Cache {
             self.counters.addresses_unusable += heard.unusable;
             if heard.peer.is_some_and(|peer| peer != own.peer) {
                 let is_fleeting = own.service_of(name).is_none();
-                asks |= self.handle_instance(&Said { link, service, name, pointer, is_fleeting }, &heard, now);
+                let sender = listener.sender;
+                asks |= self.handle_instance(&Said { link, service, name, sender, pointer, is_fleeting }, &heard, now);
             } else if heard.peer.is_some() {
                 let twin = listener.twin(&heard).map(Event::Twin);
                 self.events.extend(twin.filter(|twin| self.events.back() != Some(twin)));
@@ -102,7 +115,7 @@ impl Cache {
 
     /// A response speaks of an instance with addresses.
     fn handle_instance(&mut self, said: &Said<'_>, heard: &Heard, now: Instant) -> bool {
-        let Said { link, service, name, pointer, .. } = *said;
+        let Said { link, service, name, sender, pointer, .. } = *said;
         let Some(peer) = heard.peer else { return false };
         let mut is_restart = false;
         let at = match self.find(link, name).or_else(|| self.find_renamed(said, peer)) {
@@ -122,7 +135,7 @@ impl Cache {
                         former.end_by(now + millis(RECONFIRM_MS));
                     }
                 }
-                let new = Instance::new(link, service, name.clone(), peer, now);
+                let new = Instance::new(link, service, name.clone(), peer, sender, now);
                 self.instances.push(Instance { is_fleeting: said.is_fleeting, ..new });
                 self.instances.len() - 1
             }
@@ -181,9 +194,12 @@ impl Cache {
     /// Whether one more instance of the peer may be held; makes room by forgetting a silent one of the same peer.
     fn makes_room(&mut self, peer: PeerId, name: &Name, now: Instant) -> bool {
         let is_known = self.instances.iter().any(|it| it.peer == peer);
-        if !is_known && self.peer_count() >= self.peers_max {
+        let cost = name.len() + INSTANCE_BYTES + FIRST_ADDRESS_BYTES;
+        while !is_known && (self.peer_count() >= self.peers_max || self.bytes() + cost > self.bytes_max) {
             self.counters.peers_refused += 1;
-            return false;
+            if !self.displace() {
+                return false;
+            }
         }
         let count = |cache: &Self| cache.instances.iter().filter(|it| it.peer == peer).count();
         if count(self) >= INSTANCES_PER_PEER_MAX {
@@ -193,6 +209,36 @@ impl Cache {
         let has_room = count(self) < INSTANCES_PER_PEER_MAX && self.bytes() + cost <= self.bytes_max;
         self.counters.addresses_refused += u64::from(!has_room);
         has_room
+    }
+
+    /// Makes room for another peer: of the host that speaks of most peers, one is forgotten by chance. So whoever invents
+    /// peers loses its own inventions, and when many do, everybody has a turn: to be told of is enough to be dialled, and
+    /// those we are connected with stay.
+    fn displace(&mut self) -> bool {
+        let mut of_senders: BTreeMap<IpAddr, BTreeSet<PeerId>> = BTreeMap::new();
+        for it in self.instances.iter().filter(|it| !self.met.contains(&it.peer)) {
+            of_senders.entry(it.sender).or_default().insert(it.peer);
+        }
+        let most = of_senders.values().map(BTreeSet::len).max().unwrap_or(0);
+        let candidates: Vec<PeerId> = of_senders.into_values().filter(|it| it.len() == most).flatten().collect();
+        let Some(peer) = self.random.choice(&candidates).copied() else { return false };
+        let gone = self.instances.extract_if(.., |it| it.peer == peer).collect();
+        self.tell_gone(gone);
+        true
+    }
+
+    /// Whether a peer is connected.
+    pub(super) fn note_met(&mut self, peer: PeerId, is_met: bool) {
+        if is_met {
+            self.met.insert(peer)
+        } else {
+            self.met.remove(&peer)
+        };
+    }
+
+    /// The host that speaks of a peer.
+    pub(super) fn sender_of(&self, peer: &PeerId) -> Option<IpAddr> {
+        self.instances.iter().find(|it| it.peer == *peer).map(|it| it.sender)
     }
 
     /// Forgets the peer's instance that was heard longest ago, if that is long enough to be a former process's.

@@ -69,6 +69,11 @@ impl Discovery {
         })
     }
 
+    /// Whether a peer is connected: then others do not take its place.
+    pub(super) fn note_met(&mut self, peer: PeerId, is_met: bool) {
+        self.cache.note_met(peer, is_met);
+    }
+
     pub(super) fn cache(&self) -> &Cache {
         &self.cache
     }
@@ -216,6 +221,7 @@ impl Discovery {
                 zone: &self.links[at].place.name,
                 is_own_host,
                 sender: from.ip(),
+                networks: &self.links[at].place.ips,
                 listening: &self.listening,
             };
             if self.cache.handle_response(index, &listener, &packet, &self.own, now) {

@@ -1,6 +1,9 @@
 //! A found service and its time. Holds no clock: `now` is told.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use hickory_proto::rr::Name;
 use libp2p::{Multiaddr, PeerId};
@@ -22,6 +25,8 @@ pub(super) struct Instance {
     pub service: usize,
     pub name: Name,
     pub peer: PeerId,
+    /// The host that first spoke of it.
+    pub sender: IpAddr,
     pub heard: Instant,
     /// For how long the PTR stands, from `heard`.
     pub ttl: Duration,
@@ -46,12 +51,13 @@ impl Instance {
     }
 
     /// A new one, without addresses and for no time.
-    pub(super) fn new(link: u32, service: usize, name: Name, peer: PeerId, now: Instant) -> Self {
+    pub(super) fn new(link: u32, service: usize, name: Name, peer: PeerId, sender: IpAddr, now: Instant) -> Self {
         Instance {
             link,
             service,
             name,
             peer,
+            sender,
             heard: now,
             ttl: Duration::ZERO,
             refresh: None,

@@ -163,8 +163,8 @@ pub struct Config {
     /// Service names, each announced and looked for; 1 to [`SERVICES_MAX`]. `_p2p._udp` and `_p2p._udp.local` are the
     /// same; go-libp2p's programs use names of one label, such as `meetme`.
     pub services: Vec<String>,
-    /// Peers remembered (peers). A new peer that finds the table full is refused and counted; a live one is never
-    /// evicted for it. Places fall free when records end.
+    /// Peers remembered (peers). A new peer that finds the table full takes the place of one of the host that speaks of
+    /// most, which is counted; those we are connected with keep theirs.
     pub peers_max: usize,
     /// Addresses remembered of one peer (addresses). A new one that finds no place drives out what the peer said
     /// under a name that was not heard for ten seconds (it restarted), otherwise it is refused and counted.
@@ -253,7 +253,7 @@ counters! {
     addresses_unusable,
     /// Addresses refused: `addresses_per_peer_max`, [`INSTANCES_PER_PEER_MAX`] or `found_bytes_max` was reached.
     addresses_refused,
-    /// Announcements of new peers refused: `peers_max` was reached.
+    /// Peers forgotten for others, or refused: `peers_max` was reached.
     peers_refused,
     /// Announcements refused: a known name with another peer's id.
     names_refused,

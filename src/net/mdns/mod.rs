@@ -35,13 +35,15 @@ mod event;
 mod limits;
 mod message;
 
-mod address;
 mod responder;
+
+mod place;
+
+mod address;
 
 mod instance;
 
 mod cache;
-mod place;
 mod schedule;
 
 mod link;

@@ -54,7 +54,8 @@ impl Place {
     }
 }
 
-fn is_same_network(a: IpAddr, b: IpAddr, prefix_len: u8) -> bool {
+/// Whether two addresses are of one network with a prefix of this length.
+pub(super) fn is_same_network(a: IpAddr, b: IpAddr, prefix_len: u8) -> bool {
     let differ = match (a, b) {
         (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
         (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),

@@ -25,8 +25,8 @@ impl Table {
     }
 
     fn hear_from(&mut self, sender: std::net::IpAddr, is_own_host: bool, link: u32, bytes: &[u8]) -> Vec<Event> {
-        let listening = [bare(1)];
-        let listener = Listener { zone: "eth0", is_own_host, sender, listening: &listening };
+        let (listening, networks) = ([bare(1)], [([10, 9, 0, 1].into(), 16)]);
+        let listener = Listener { zone: "eth0", is_own_host, sender, networks: &networks, listening: &listening };
         self.cache.handle_response(link, &listener, &decode(bytes).unwrap(), &self.own, self.now);
         self.told()
     }
@@ -226,19 +226,50 @@ fn an_address_heard_twice_is_told_once() {
     assert_eq!(table.told(), [gone(peer(1), &[1])]);
 }
 
+fn announced(at: u8, host: u8) -> Vec<u8> {
+    let address = format!("/ip4/10.9.0.{host}/tcp/{}/p2p/{}", 4_000 + u16::from(at), peer(at));
+    forms::js(SERVICE, &format!("aaa{at}"), &[&address])
+}
+
+fn is_discovered(events: &[Event], peer: PeerId) -> bool {
+    events.iter().any(|event| matches!(event, Event::Discovered(found) if found.iter().any(|(it, _)| *it == peer)))
+}
+
 #[test]
-fn a_full_table_refuses_the_new_and_keeps_the_living() {
-    let mut table = Table::new(Config { peers_max: 3, ..Config::default() });
-    for at in 1..=3 {
-        assert_eq!(table.hear(&forms::js(SERVICE, &format!("aaa{at}"), &[&full(at, peer(at))])).len(), 1);
+fn who_invents_peers_crowds_out_none_but_its_own() {
+    let mut table = Table::new(Config { peers_max: 8, ..Config::default() });
+    let real = [(1, 21), (2, 22)];
+    for (at, host) in real {
+        table.hear_from([10, 9, 0, host].into(), false, 1, &announced(at, host));
     }
-    for at in 4..=200 {
-        assert_eq!(table.hear(&forms::js(SERVICE, &format!("aaa{at}"), &[&full(at, peer(at))])), []);
+    for at in 3..=250 {
+        table.hear_from([10, 9, 0, 66].into(), false, 1, &announced(at, 66));
+        assert!(table.cache.peer_count() <= 8);
     }
-    assert_eq!(table.cache.counters.peers_refused, 197);
-    assert_eq!(table.cache.peer_count(), 3);
-    table.wait(120_000);
-    assert_eq!(table.hear(&forms::js(SERVICE, "new", &[&full(9, peer(9))])).len(), 1, "places fall free");
+    assert!(real.iter().all(|(at, _)| table.cache.addresses_of(&peer(*at)).len() == 1), "those who were there stay");
+    let late = table.hear_from([10, 9, 0, 23].into(), false, 1, &announced(251, 23));
+    assert!(is_discovered(&late, peer(251)), "who comes later is found, too");
+    for at in 3..=250 {
+        table.hear_from([10, 9, 0, 66].into(), false, 1, &announced(at, 66));
+    }
+    assert!(!table.cache.addresses_of(&peer(251)).is_empty());
+    assert_eq!(table.cache.sender_of(&peer(251)), Some([10, 9, 0, 23].into()));
+    assert!(table.cache.counters.peers_refused > 400);
+}
+
+#[test]
+fn however_many_hosts_invent_peers_a_real_one_is_told_of_and_stays_once_connected() {
+    let mut table = Table::new(Config { peers_max: 8, ..Config::default() });
+    for at in 3..=250 {
+        table.hear_from([10, 9, 1, at].into(), false, 1, &announced(at, at));
+    }
+    let real = table.hear_from([10, 9, 0, 23].into(), false, 1, &announced(1, 23));
+    assert!(is_discovered(&real, peer(1)));
+    table.cache.note_met(peer(1), true);
+    for at in 3..=250 {
+        table.hear_from([10, 9, 2, at].into(), false, 1, &announced(at, at));
+    }
+    assert!(!table.cache.addresses_of(&peer(1)).is_empty());
 }
 
 #[test]
