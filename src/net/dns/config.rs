@@ -55,8 +55,11 @@ pub const SEARCH_DOMAINS_MAX: usize = 6;
 /// Bytes read from `resolv.conf` (bytes); what follows is ignored. Source: guess, a hundred times the usual.
 pub const RESOLV_CONF_BYTES_MAX: u64 = 16 * 1024;
 
-/// Bytes read from `hosts` (bytes); what follows is ignored. It is read for each lookup, about 3 ms for so many on a
-/// small board, and not kept. Source: guess, half of a large list of advertisers.
+/// Names of which is kept what `hosts` has for them (names), of each family one. A dial of a bootstrap node asks for two.
+pub const HOSTS_NAMES_MAX: usize = 16;
+
+/// Bytes read from `hosts` (bytes); what follows is ignored. It is read for each new name, about 3 ms for so many on a
+/// small board. Source: guess, half of a large list of advertisers.
 pub const HOSTS_BYTES_MAX: u64 = 1024 * 1024;
 
 const _: () = assert!(TRY_TIMEOUT_MS_MAX <= LOOKUPS_TIMEOUT_MS_MAX);

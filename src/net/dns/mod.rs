@@ -36,9 +36,11 @@
 
 mod config;
 mod error;
+
+mod system;
+
 mod hosts;
 mod neighbours;
-mod system;
 
 mod runtime;
 

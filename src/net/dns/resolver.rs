@@ -25,7 +25,8 @@ use super::{
         NEGATIVE_TTL_S_MAX, POSITIVE_TTL_S_MAX, RETRIES_MAX, SERVERS_MAX, TRY_TIMEOUT_MS_MAX,
     },
     error::LookupError,
-    hosts, neighbours,
+    hosts::Hosts,
+    neighbours,
     runtime::Runtime,
     system::{self, Stamp, System},
 };
@@ -56,6 +57,7 @@ pub(super) struct Question<'a> {
 /// Asks the file `hosts` and the name servers.
 pub(super) struct Lookups {
     config: Config,
+    hosts: Hosts,
     executor: Weak<Executor>,
     servers: Mutex<Option<Known>>,
     turns: Semaphore,
@@ -79,7 +81,8 @@ struct Servers {
 
 impl Lookups {
     pub(super) fn new(config: Config, executor: Weak<Executor>) -> Self {
-        Lookups { config, executor, servers: Mutex::default(), turns: Semaphore::new(LOOKUPS_AT_ONCE_MAX) }
+        let hosts = Hosts::new(config.hosts.clone());
+        Lookups { config, hosts, executor, servers: Mutex::default(), turns: Semaphore::new(LOOKUPS_AT_ONCE_MAX) }
     }
 
     /// How long all lookups of a dial may take.
@@ -89,7 +92,7 @@ impl Lookups {
 
     /// The IPv4 or IPv6 addresses of a name: at least one, at most [`ADDRESSES_PER_ANSWER_MAX`].
     pub(super) async fn ips(&self, question: Question<'_>, ipv6: bool) -> Result<Vec<IpAddr>, LookupError> {
-        let found = hosts::lookup(&self.config.hosts, question.name, ipv6);
+        let found = self.hosts.lookup(question.name, ipv6);
         if !found.is_empty() {
             return Ok(found);
         }
