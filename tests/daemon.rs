@@ -126,6 +126,50 @@ fn a_manager_that_is_not_there_is_no_reason_not_to_run() {
 }
 
 #[test]
+fn whatever_signal_would_end_it_ends_it_politely() {
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("notify");
+    for signal in [Signal::QUIT, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::HUP] {
+        let _ = fs::remove_file(&socket);
+        let mut manager = Manager::new(UnixDatagram::bind(&socket).unwrap());
+        let mut command = program(home.path());
+        command.args(QUIET_PEER).env("NOTIFY_SOCKET", &socket);
+        let mut process = Process::spawn(&mut command);
+        manager.wait("READY=1", 1);
+        process.signal(signal);
+        manager.wait("STOPPING=1", 1);
+        assert_eq!(process.wait().code(), Some(0), "{signal:?}: {}", process.stderr.text());
+    }
+}
+
+#[test]
+fn with_too_few_files_it_says_so_and_with_few_it_answers() {
+    let home = tempfile::tempdir().unwrap();
+    let limited = |files: u32| {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_stonechat")]).args(QUIET_PEER);
+        command.arg("--dir").arg(home.path()).env_remove("NOTIFY_SOCKET");
+        command
+    };
+    for files in [8, 14, 15, 16, 20, 39] {
+        let refused = limited(files).output().unwrap();
+        let said = err(&refused);
+        assert!(!refused.status.success(), "{files} files: {said}");
+        let is_clear = said.contains(&format!("only {files} files may be open")) && said.contains("ulimit -n");
+        // Below that the program cannot even say so in full, but it does not live on deaf.
+        assert!(is_clear || files < 14, "{files} files: {said}");
+    }
+    let mut process = Process::spawn(&mut limited(44));
+    let address = process.stderr.wait("listening on ").trim_start_matches("listening on ").to_string();
+    let other = Peer::start(&["--bootstrap", &address]);
+    until("they talk", || run(home.path(), &["status"], "").stdout.windows(6).any(|it| it == b"1 peer").then_some(()));
+    drop(other);
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait().code(), Some(0), "{}", process.stderr.text());
+}
+
+#[test]
 fn a_named_socket_is_for_its_group_as_well_and_clients_find_it() {
     let place = tempfile::tempdir().unwrap();
     let socket = place.path().join("talk.sock");

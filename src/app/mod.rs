@@ -24,6 +24,7 @@ mod backlog;
 mod logging;
 
 mod boards;
+mod files;
 mod home;
 mod signals;
 

@@ -7,6 +7,7 @@ use super::client::Client;
 use super::config::Settings;
 use super::connection::Connection;
 use super::exit::Failure;
+use super::files;
 use super::home::Home;
 use super::logging::say;
 use super::notify::Notifier;
@@ -34,6 +35,7 @@ const ATTACH_HISTORY: u32 = 10;
 
 /// Runs a peer, or talks through the one that runs already.
 pub(crate) fn run(verb: Verb, given: &Given, settings: Settings) -> Result<(), Failure> {
+    files::check()?;
     let executor = Executor::new();
     let signals = Ending::new().map_err(|error| Failure::failed(format!("cannot catch signals ({error})")))?;
     executor.block_on(live(verb, given, settings, signals, &executor))
@@ -57,6 +59,7 @@ async fn live(
         return attach(client, given, &settings).or(end).await;
     }
     let board = boards::in_force(settings.board.as_deref())?;
+    files::allow(board)?;
     let home = Home::open(&settings, given.guest)?;
     let socket = Socket::open(settings.socket_in(&home.dir), settings.socket.is_some())?;
     let config = Config {
