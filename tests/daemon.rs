@@ -163,7 +163,7 @@ fn with_too_few_files_it_says_so_and_with_few_it_answers() {
     let mut process = Process::spawn(&mut limited(44));
     let address = process.stderr.wait("listening on ").trim_start_matches("listening on ").to_string();
     let other = Peer::start(&["--bootstrap", &address]);
-    until("they talk", || run(home.path(), &["status"], "").stdout.windows(6).any(|it| it == b"1 peer").then_some(()));
+    other.wait_for_company(1);
     drop(other);
     process.signal(Signal::TERM);
     assert_eq!(process.wait().code(), Some(0), "{}", process.stderr.text());

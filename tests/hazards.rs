@@ -121,25 +121,6 @@ fn a_bootstrap_node_that_comes_late_is_found() {
     }
 }
 
-/// gossipsub keeps every connection alive (rust-libp2p 5190); the remedy is the high mark of `node/meet.rs`.
-#[test]
-fn connections_above_the_high_mark_are_let_go() {
-    let tiny = board::find("tiny").expect("the tiny board");
-    let high = u32::from(tiny.limits.peers_high);
-    let hub = Peer::start(Config { board: tiny, role: Role::Bootstrap, rooms: vec![], ..config() });
-    let bootstrap = vec![hub.address()];
-    let spokes: Vec<Peer> = (0..high + 2)
-        .map(|_| Peer::start(Config { rooms: vec![], bootstrap: bootstrap.clone(), ..config() }))
-        .collect();
-    let start = Instant::now();
-    // Those let go dial again at once, so the mark is kept again and again, not once for all.
-    while hub.counter("peers let go") == 0 || hub.status().peers > high {
-        assert!(start.elapsed() < PATIENCE, "nobody was let go of {}", hub.status().peers);
-        std::thread::yield_now();
-    }
-    drop(spokes);
-}
-
 /// libp2p's DHT keeps any number of addresses a peer; the remedy is the bound in `node/hear.rs`.
 #[test]
 fn a_peer_with_many_addresses_takes_few_places() {

@@ -2,7 +2,7 @@
 //!
 //! libp2p's DHT never seeds itself again when its first dials failed; this is what does.
 
-use super::peers::{backoff, peer_of};
+use super::peers::{FORGIVEN_S, LIVED_S, REFUSED_MS, backoff, peer_of};
 use libp2p::{Multiaddr, PeerId, swarm::ConnectionId};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,9 @@ pub const BOOTSTRAP_MAX: usize = 16;
 pub const BOOTSTRAP_BACKOFF_MS: u64 = 1_000;
 /// Longest wait between dials of one bootstrap node: after its return nobody waits longer.
 pub const BOOTSTRAP_BACKOFF_MAX_MS: u64 = 30_000;
+/// Milliseconds, and half as many more by chance, before a bootstrap node is dialled again that let us go while we have
+/// neighbours: it may know others by then, of whom they know nothing.
+pub const BOOTSTRAP_REST_MS: u64 = 400_000;
 
 /// Failed dials in a row after which a bootstrap node is told to be out of reach. Guess: one or two are a bad moment.
 pub const UNREACHABLE_FAILURES_MIN: u32 = 3;
@@ -49,6 +52,8 @@ pub struct Entry {
     pub peer: Option<PeerId>,
     state: State,
     failures: u32,
+    /// Connections that it ended soon, since one stood for long.
+    refusals: u32,
     last_error: String,
 }
 
@@ -66,6 +71,7 @@ impl Bootstrap {
             peer: peer_of(address),
             state: State::Waiting { until: now },
             failures: 0,
+            refusals: 0,
             last_error: String::new(),
         };
         Bootstrap { entries: addresses.iter().take(BOOTSTRAP_MAX).map(entry).collect() }
@@ -74,6 +80,11 @@ impl Bootstrap {
     /// Whether any were given.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Where they are, as given.
+    pub fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.entries.iter().map(|entry| &entry.address)
     }
 
     /// How many were given.
@@ -138,11 +149,32 @@ impl Bootstrap {
         ours
     }
 
-    /// The last connection to a peer is gone.
-    pub fn on_disconnected(&mut self, peer: &PeerId, now: Instant) {
+    /// The last connection to a peer is gone, after so long. A node that is full answers and lets go: with other neighbours
+    /// it has its rest, and without any it is asked ever more rarely.
+    pub fn on_disconnected(&mut self, peer: &PeerId, lived: Duration, has_others: bool, now: Instant) {
         for entry in self.entries.iter_mut().filter(|e| e.peer.as_ref() == Some(peer)) {
-            let wait = backoff(BOOTSTRAP_BACKOFF_MS, BOOTSTRAP_BACKOFF_MAX_MS, entry.failures);
+            if lived >= Duration::from_secs(FORGIVEN_S) {
+                entry.refusals = 0;
+            } else if lived < Duration::from_secs(LIVED_S) {
+                entry.refusals = entry.refusals.saturating_add(1);
+            }
+            let wait = match entry.refusals {
+                1.. if has_others => Duration::from_millis(BOOTSTRAP_REST_MS + fastrand::u64(..BOOTSTRAP_REST_MS / 2)),
+                0 | 1 => backoff(BOOTSTRAP_BACKOFF_MS, BOOTSTRAP_BACKOFF_MAX_MS, entry.failures),
+                refusals => backoff(REFUSED_MS, BOOTSTRAP_BACKOFF_MAX_MS, 3 * (refusals - 2)),
+            };
             entry.state = State::Waiting { until: now + wait };
+        }
+    }
+
+    /// The last neighbour is gone: bootstrap nodes at rest are asked again, but for that one, which has just let us go.
+    pub fn hurry(&mut self, last: &PeerId, now: Instant) {
+        let rests = |entry: &&mut Entry| entry.failures == 0 && entry.peer.as_ref() != Some(last);
+        for entry in self.entries.iter_mut().filter(rests) {
+            if let State::Waiting { until } = &mut entry.state {
+                let wait = if entry.refusals > 0 { REFUSED_MS + fastrand::u64(..REFUSED_MS) } else { 0 };
+                *until = (*until).min(now + Duration::from_millis(wait));
+            }
         }
     }
 
@@ -182,6 +214,12 @@ impl Bootstrap {
         let words = |entry: &Entry| match entry.state {
             State::Connected => format!("{}: connected", entry.address),
             State::Dialling { .. } => format!("{}: dialling", entry.address),
+            State::Waiting { until } if entry.failures == 0 && entry.refusals > 0 => format!(
+                "{}: ended {} connections soon (its places may be taken), dialling in {} s",
+                entry.address,
+                entry.refusals,
+                seconds(until, now)
+            ),
             State::Waiting { until } if entry.failures == 0 => {
                 format!("{}: dialling in {} s", entry.address, seconds(until, now))
             }
@@ -217,5 +255,54 @@ mod tests {
         let long = "é".repeat(1_000);
         assert_eq!(why(&long).chars().count(), REASON_CHARS_MAX + 1);
         assert!(why(&long).ends_with('…'));
+    }
+
+    fn after(start: Instant, s: u64) -> Instant {
+        start + Duration::from_secs(s)
+    }
+
+    /// Lets it be connected for so long, and says how long it waits afterwards.
+    fn visit(nodes: &mut Bootstrap, lived_s: u64, has_others: bool, now: Instant) -> Duration {
+        let peer = nodes.peers().next().unwrap();
+        assert!(nodes.on_connected(peer, ConnectionId::new_unchecked(1)));
+        nodes.on_disconnected(&peer, Duration::from_secs(lived_s), has_others, now);
+        nodes.next_due().unwrap() - now
+    }
+
+    fn nodes(now: Instant) -> Bootstrap {
+        let address = format!("/ip4/192.0.2.1/tcp/4470/p2p/{}", PeerId::random());
+        Bootstrap::new(&[address.parse().unwrap()], now)
+    }
+
+    #[test]
+    fn one_that_lets_go_again_and_again_is_not_hammered() {
+        let now = Instant::now();
+        let mut nodes = nodes(now);
+        let waits: Vec<_> = (0..6).map(|_| visit(&mut nodes, 3, false, now).as_millis()).collect();
+        assert!(waits[0] <= 1_000, "one short connection is bad luck: {waits:?}");
+        assert!(waits[1] >= 2_000 && waits[2..].iter().all(|wait| (15_000..=30_000).contains(wait)), "{waits:?}");
+        let rest = u128::from(BOOTSTRAP_REST_MS);
+        assert!(visit(&mut nodes, 60, true, now).as_millis() >= rest, "with neighbours it has its rest");
+        nodes.hurry(&PeerId::random(), now);
+        let wait = (nodes.next_due().unwrap() - now).as_millis();
+        assert!((4_000..8_000).contains(&wait), "without any it is asked again, but not at once: {wait}");
+        assert!(
+            visit(&mut nodes, FORGIVEN_S, true, now).as_millis() <= 1_000,
+            "what stood for long may only have restarted"
+        );
+    }
+
+    #[test]
+    fn one_that_does_not_answer_is_dialled_at_least_twice_a_minute() {
+        let mut now = Instant::now();
+        let mut nodes = nodes(now);
+        for _ in 0..20 {
+            let (at, ..) = nodes.due(now).pop().unwrap();
+            nodes.on_refused(at, "nobody there", now);
+            now = nodes.next_due().unwrap();
+        }
+        nodes.due(now);
+        nodes.on_refused(0, "nobody there", now);
+        assert!(nodes.next_due().unwrap() <= after(now, 30));
     }
 }

@@ -3,6 +3,10 @@
 //! Not libp2p-connection-limits 0.7.0, which keeps a place for every peer that was ever connected: whoever comes again and
 //! again under new names fills any memory.
 
+use super::peers::{
+    address::{Network, ip_of},
+    places::admission_places,
+};
 use crate::base::board::Limits;
 use libp2p::{
     Multiaddr, PeerId,
@@ -44,6 +48,10 @@ pub struct Behaviour {
     inbound: BTreeSet<ConnectionId>,
     outbound: BTreeSet<ConnectionId>,
     peers: BTreeMap<PeerId, usize>,
+    /// Connections that others made and whose peers were not judged yet.
+    newcomers: BTreeMap<ConnectionId, (PeerId, Option<Network>)>,
+    /// Connections kept free for newcomers when all other places are taken.
+    spare: usize,
     /// Connections of others refused, by limit.
     refused: BTreeMap<&'static str, u64>,
 }
@@ -65,6 +73,8 @@ impl Behaviour {
             inbound: BTreeSet::new(),
             outbound: BTreeSet::new(),
             peers: BTreeMap::new(),
+            newcomers: BTreeMap::new(),
+            spare: admission_places(limits.connections_max).into(),
             refused: BTreeMap::new(),
         }
     }
@@ -72,6 +82,24 @@ impl Behaviour {
     /// How many connections of others a limit refused.
     pub fn refused(&self, limit: &str) -> u64 {
         self.refused.get(limit).copied().unwrap_or(0)
+    }
+
+    /// A peer was judged and may stay: it stands no longer on a place for newcomers.
+    pub fn settle(&mut self, settled: &PeerId) {
+        self.newcomers.retain(|_, (peer, _)| peer != settled);
+    }
+
+    /// When only the places for newcomers are left, one address may hold all but one of them: it cannot keep others out
+    /// by coming again and again.
+    fn check_newcomer(&self, peer: &PeerId, network: Option<Network>) -> Result<(), ConnectionDenied> {
+        let all = self.inbound.len() + self.outbound.len();
+        let is_full = all + self.spare >= self.all_max || self.inbound.len() + self.spare >= self.inbound_max;
+        let of_network = self.newcomers.values().filter(|(_, other)| *other == network).count();
+        if !is_full || self.peers.contains_key(peer) {
+            return Ok(());
+        }
+        let what = "and others of this address have just come";
+        check(of_network, self.spare.saturating_sub(1).max(1), "places for newcomers", what)
     }
 
     /// Counts what is refused of others.
@@ -114,7 +142,7 @@ impl NetworkBehaviour for Behaviour {
         connection: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
-        _: &Multiaddr,
+        remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         self.pending_inbound.remove(&connection);
         let inbound = check(self.inbound.len(), self.inbound_max, "connections_inbound_max", "inbound");
@@ -122,6 +150,8 @@ impl NetworkBehaviour for Behaviour {
         self.check_peer(&peer)?;
         let all = self.check_all();
         self.note("connections_max", all)?;
+        let newcomer = self.check_newcomer(&peer, ip_of(remote).map(Network::of));
+        self.note("connections_inbound_max", newcomer)?;
         Ok(dummy::ConnectionHandler)
     }
 
@@ -157,11 +187,16 @@ impl NetworkBehaviour for Behaviour {
             FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, endpoint, connection_id, .. }) => {
                 let side = if endpoint.is_listener() { &mut self.inbound } else { &mut self.outbound };
                 side.insert(connection_id);
+                if endpoint.is_listener() && !self.peers.contains_key(&peer_id) {
+                    let network = ip_of(endpoint.get_remote_address()).map(Network::of);
+                    self.newcomers.insert(connection_id, (peer_id, network));
+                }
                 *self.peers.entry(peer_id).or_default() += 1;
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, remaining_established, .. }) => {
                 self.inbound.remove(&connection_id);
                 self.outbound.remove(&connection_id);
+                self.newcomers.remove(&connection_id);
                 match remaining_established {
                     0 => self.peers.remove(&peer_id),
                     remaining => self.peers.insert(peer_id, remaining),
@@ -192,13 +227,23 @@ mod tests {
     use crate::base::board;
     use libp2p::core::ConnectedPoint;
 
-    fn listener() -> ConnectedPoint {
-        let address: Multiaddr = "/ip4/192.0.2.1/tcp/4470".parse().unwrap();
+    /// Somebody who comes from an address of his own.
+    fn listener(host: usize) -> ConnectedPoint {
+        let address: Multiaddr = format!("/ip4/192.0.{}.{}/tcp/4470", host >> 8 & 0xff, host & 0xff).parse().unwrap();
         ConnectedPoint::Listener { local_addr: address.clone(), send_back_addr: address }
     }
 
     fn connect(crowd: &mut Behaviour, peer_id: PeerId, number: usize) -> Result<(), ConnectionDenied> {
-        let (connection_id, endpoint) = (ConnectionId::new_unchecked(number), &listener());
+        connect_from(crowd, peer_id, number, number)
+    }
+
+    fn connect_from(
+        crowd: &mut Behaviour,
+        peer_id: PeerId,
+        number: usize,
+        host: usize,
+    ) -> Result<(), ConnectionDenied> {
+        let (connection_id, endpoint) = (ConnectionId::new_unchecked(number), &listener(host));
         let address = endpoint.get_remote_address();
         crowd.handle_pending_inbound_connection(connection_id, address, address)?;
         crowd.handle_established_inbound_connection(connection_id, peer_id, address, address)?;
@@ -209,7 +254,7 @@ mod tests {
     }
 
     fn close(crowd: &mut Behaviour, peer_id: PeerId, number: usize, remaining_established: usize) {
-        let (connection_id, endpoint) = (ConnectionId::new_unchecked(number), &listener());
+        let (connection_id, endpoint) = (ConnectionId::new_unchecked(number), &listener(number));
         let event = ConnectionClosed { peer_id, connection_id, endpoint, cause: None, remaining_established };
         crowd.on_swarm_event(FromSwarm::ConnectionClosed(event));
     }
@@ -244,8 +289,25 @@ mod tests {
             connect(&mut crowd, peer, number).unwrap();
             close(&mut crowd, peer, number, 0);
         }
-        let Behaviour { pending_inbound, pending_outbound, inbound, outbound, peers, .. } = crowd;
+        let Behaviour { pending_inbound, pending_outbound, inbound, outbound, peers, newcomers, .. } = crowd;
         assert!(pending_inbound.is_empty() && pending_outbound.is_empty() && inbound.is_empty() && outbound.is_empty());
-        assert!(peers.is_empty());
+        assert!(peers.is_empty() && newcomers.is_empty());
+    }
+
+    #[test]
+    fn one_address_does_not_hold_every_place_for_newcomers() {
+        let (mut crowd, most) = tiny();
+        let (host, spare) = (7, crowd.spare);
+        let mut strangers = Vec::new();
+        while strangers.len() < most - spare {
+            let stranger = PeerId::random();
+            connect_from(&mut crowd, stranger, strangers.len(), host).unwrap();
+            strangers.push(stranger);
+        }
+        assert!(connect_from(&mut crowd, PeerId::random(), 100, host).is_err(), "none of them was judged yet");
+        strangers.iter().for_each(|stranger| crowd.settle(stranger));
+        assert!(connect_from(&mut crowd, PeerId::random(), 101, host).is_ok());
+        assert!(connect_from(&mut crowd, PeerId::random(), 102, host).is_err());
+        assert!(connect_from(&mut crowd, PeerId::random(), 103, host + 1).is_ok(), "the last one is for others");
     }
 }

@@ -4,7 +4,7 @@
 //! 0.49 answers from its table, in which it never is itself, so that a lone bootstrap node is no DHT for go. Here who asks
 //! for our id is answered with ourselves first, as go does; all else is libp2p-kad's.
 
-use super::address::is_loopback;
+use super::peers::address::{Scope, ip_of};
 use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
@@ -15,7 +15,7 @@ use libp2p::{
     },
 };
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ops::{Deref, DerefMut},
     task::{Context, Poll},
 };
@@ -36,23 +36,38 @@ pub struct Behaviour {
     listening: ListenAddresses,
     external: ExternalAddresses,
     answers: VecDeque<ToSwarm<kad::Event, Answer>>,
+    /// From how far each connection comes.
+    scopes: BTreeMap<ConnectionId, Scope>,
+    /// Who asked since the last look.
+    served: BTreeSet<PeerId>,
 }
 
 impl Behaviour {
     /// Around a behaviour that was made for this peer.
     pub fn new(inner: Inner, local: PeerId) -> Self {
         let (listening, external) = (ListenAddresses::default(), ExternalAddresses::default());
-        Behaviour { inner, local, listening, external, answers: VecDeque::new() }
+        Behaviour {
+            inner,
+            local,
+            listening,
+            external,
+            answers: VecDeque::new(),
+            scopes: BTreeMap::new(),
+            served: BTreeSet::new(),
+        }
     }
 
-    /// Ourselves, at what others can dial; loopback where there is nothing else.
-    fn own_entry(&self) -> KadPeer {
+    /// Who asked us for something since the last time, and was answered. Only connected peers ask.
+    pub fn take_served(&mut self) -> BTreeSet<PeerId> {
+        std::mem::take(&mut self.served)
+    }
+
+    /// Ourselves, at what somebody can dial who comes from so far.
+    fn own_entry(&self, from: Scope) -> KadPeer {
         let mut multiaddrs: Vec<Multiaddr> = self.external.iter().chain(self.listening.iter()).cloned().collect();
         multiaddrs.sort();
         multiaddrs.dedup();
-        if !multiaddrs.iter().all(is_loopback) {
-            multiaddrs.retain(|address| !is_loopback(address));
-        }
+        multiaddrs.retain(|address| ip_of(address).map_or(Scope::World, Scope::of) >= from);
         multiaddrs.truncate(DHT_OWN_ADDRESSES_MAX);
         KadPeer { node_id: self.local, multiaddrs, connection_ty: ConnectionType::Connected }
     }
@@ -117,15 +132,27 @@ impl NetworkBehaviour for Behaviour {
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match &event {
+            FromSwarm::ConnectionEstablished(it) => {
+                let scope = ip_of(it.endpoint.get_remote_address()).map_or(Scope::World, Scope::of);
+                self.scopes.insert(it.connection_id, scope);
+            }
+            FromSwarm::ConnectionClosed(it) => drop(self.scopes.remove(&it.connection_id)),
+            _ => {}
+        }
         self.listening.on_swarm_event(&event);
         self.external.on_swarm_event(&event);
         self.inner.on_swarm_event(event);
     }
 
     fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: Asked) {
+        if matches!(event, Asked::FindNodeReq { .. } | Asked::GetProvidersReq { .. } | Asked::AddProvider { .. }) {
+            self.served.insert(peer);
+        }
         match event {
             Asked::FindNodeReq { key, request_id } if key == self.local.to_bytes() => {
-                let mut closer_peers = vec![self.own_entry()];
+                let mut closer_peers =
+                    vec![self.own_entry(self.scopes.get(&connection).copied().unwrap_or(Scope::World))];
                 let near = self.inner.find_closest_local_peers(&KBucketKey::new(key), &peer).collect::<Vec<_>>();
                 closer_peers.extend(near.into_iter().take(DHT_ANSWER_PEERS_MAX - 1));
                 self.answers.push_back(ToSwarm::NotifyHandler {

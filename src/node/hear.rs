@@ -6,7 +6,10 @@ use super::{
     hello,
     limits::PROTOCOL_VERSION,
     meet::PING_FAILURES_MAX,
-    peers::{is_loopback, without_peer},
+    peers::{
+        address::{Scope, ip_of},
+        without_peer,
+    },
     state::Node,
 };
 use crate::net::{mdns, ping};
@@ -29,6 +32,12 @@ fn is_tcp(address: &Multiaddr) -> bool {
     matches!(parts.next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)))
         && matches!(parts.next(), Some(Protocol::Tcp(_)))
         && matches!(parts.next(), None | Some(Protocol::P2p(_)))
+}
+
+/// Whether an address that a peer claims can mean anything where the peer is: its own LAN is not ours, nor its host.
+fn is_in_scope(address: &Multiaddr, remote: &Multiaddr) -> bool {
+    let scope = |address| ip_of(address).map_or(Scope::World, Scope::of);
+    scope(address) >= scope(remote)
 }
 
 /// Whether a protocol makes its speaker a neighbour: gossip, whatever its version, and what is our own. floodsub alone
@@ -95,16 +104,17 @@ impl Node {
                 self.peers.note_speaker(&peer_id, now);
             }
         }
+        self.admission.on_identified(&peer_id);
         let Some(connected) = self.peers.connected_mut(&peer_id) else { return };
         connected.agent =
             crate::chat::sanitize::text(&info.agent_version).to_string().chars().take(AGENT_CHARS_MAX).collect();
-        let (remote_here, found) = (is_loopback(&connected.address), connected.found);
+        let (remote, found) = (connected.address.clone(), connected.found);
         let mut addresses: Vec<Multiaddr> = Vec::new();
         if connected.outbound {
             addresses.push(without_peer(connected.address.clone()));
         }
         let told = info.listen_addrs.into_iter().filter(is_tcp).map(without_peer);
-        addresses.extend(told.filter(|a| remote_here || !is_loopback(a)));
+        addresses.extend(told.filter(|address| is_in_scope(address, &remote)));
         addresses.truncate(usize::from(self.board.limits.addresses_per_peer_max));
         for address in addresses.iter().rev() {
             self.peers.note(peer_id, address.clone(), found, now);
@@ -116,13 +126,16 @@ impl Node {
         if !has_dht {
             return;
         }
-        // Verified by the connection it came on, bounded, and never by the DHT itself.
+        // What the peer claims, as far as it can mean anything where it is: bounded, and never by the DHT itself.
         let dht = &mut self.swarm.behaviour_mut().dht;
         dht.remove_peer(&peer_id);
         for address in addresses {
             dht.add_address(&peer_id, address);
         }
+        self.admission.on_table(&peer_id);
         if self.dht_servers.insert(peer_id) {
+            self.tell_addresses();
+            let dht = &mut self.swarm.behaviour_mut().dht;
             if let Err(error) = dht.bootstrap() {
                 log::debug!("joining the DHT: {error}");
             }
@@ -186,7 +199,9 @@ impl Node {
                 }
             }
             kad::Event::InboundRequest { request: InboundRequest::AddProvider { record: Some(mut record) } } => {
-                record.addresses.retain(is_tcp);
+                let remote = self.peers.connected(&record.provider).map(|provider| provider.address.clone());
+                let is_known = |address: &Multiaddr| remote.as_ref().is_none_or(|remote| is_in_scope(address, remote));
+                record.addresses.retain(|address| is_tcp(address) && is_known(address));
                 if record.addresses.is_empty() {
                     // rust-libp2p names none before somebody confirmed one. It is connected, and identify named some.
                     record.addresses.extend(self.peers.addresses(&record.provider).iter().rev().cloned());
@@ -216,14 +231,21 @@ impl Node {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
                 let acceptance = self.on_message(message, propagation_source);
+                if matches!(acceptance, gossipsub::MessageAcceptance::Accept) {
+                    self.admission.on_first(&propagation_source, Instant::now());
+                }
                 self.swarm.behaviour_mut().gossip.judge(message_id, &propagation_source, acceptance);
             }
             gossipsub::Event::Subscribed { peer_id, topic } => {
+                self.admission.on_topic(&peer_id, topic.as_str(), true);
                 if let Some(room) = self.room_of(&topic) {
                     self.on_subscribed(peer_id, &room);
                 }
             }
-            gossipsub::Event::Unsubscribed { peer_id, topic } => self.on_member_left(peer_id, &topic),
+            gossipsub::Event::Unsubscribed { peer_id, topic } => {
+                self.admission.on_topic(&peer_id, topic.as_str(), false);
+                self.on_member_left(peer_id, &topic);
+            }
             gossipsub::Event::GossipsubNotSupported { peer_id } => log::debug!("{peer_id} knows no gossipsub"),
             gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
                 self.count("slow peers");

@@ -15,6 +15,15 @@ use std::{
 pub const DIAL_BACKOFF_MS: u64 = 500;
 /// Longest wait between dials of one peer.
 pub const DIAL_BACKOFF_MAX_MS: u64 = 60_000;
+/// First wait before a peer is dialled again that ended several connections soon, eight times as long with each. Guess: one
+/// is bad luck.
+pub const REFUSED_MS: u64 = 4_000;
+/// Milliseconds, and as many more by chance, before a peer is dialled again that we let go ourselves.
+pub const LET_GO_MS: u64 = 60_000;
+/// Seconds a connection must have stood not to count as a refusal. A full house looks at a newcomer for ten seconds.
+pub const LIVED_S: u64 = 30;
+/// Seconds a connection must have stood for former refusals to be forgotten.
+pub const FORGIVEN_S: u64 = 600;
 /// Longest wait between dials of one that was lost on the way, with rooms of ours in common: its link may be back any moment, and
 /// what was said waits for it. A dial takes five seconds to fail, so that it costs a packet or two a second.
 pub const LOST_BACKOFF_MAX_MS: u64 = 1_000;
@@ -32,6 +41,8 @@ pub struct Known {
     pub next_dial: Option<Instant>,
     /// Failed dials in a row.
     pub failures: u32,
+    /// Connections that ended soon, since one stood for long: it may be full, and is not to be hammered.
+    pub refusals: u32,
     /// Whether a dial is under way.
     pub dialling: bool,
     /// Whether mDNS hears it now.
@@ -52,6 +63,7 @@ impl Known {
             by,
             next_dial: Some(next_dial),
             failures: 0,
+            refusals: 0,
             dialling: false,
             live: false,
             mute_dials: 0,
@@ -71,6 +83,21 @@ impl Known {
         let at = self.lost.filter(|_| self.is_lost(now)).map(|(_, ip)| ip);
         let is_wanted = |address: &&Multiaddr| at.is_none() || ip_of(address) == at;
         self.addresses.iter().rev().filter(is_wanted).cloned().collect()
+    }
+
+    /// A connection ended that stood for so long. How long the peer is to be left alone, if it ended several soon, so that a
+    /// short success forgets nothing, or if we let it go ourselves.
+    pub fn on_ended(&mut self, lived: Duration, is_let_go: bool) -> Option<Duration> {
+        if lived >= Duration::from_secs(FORGIVEN_S) {
+            self.refusals = 0;
+        } else if lived < Duration::from_secs(LIVED_S) && !is_let_go {
+            self.refusals = self.refusals.saturating_add(1);
+        }
+        match self.refusals {
+            _ if is_let_go => Some(Duration::from_millis(LET_GO_MS + fastrand::u64(..LET_GO_MS))),
+            0 | 1 => None,
+            refusals => Some(backoff(REFUSED_MS, DIAL_BACKOFF_MAX_MS, 3 * (refusals - 2))),
+        }
     }
 
     /// When to dial it again.
@@ -128,5 +155,24 @@ impl Connected {
         addresses.extend(told.filter(|a| !is_loopback(a)).cloned());
         addresses.dedup();
         addresses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ends_connections_soon_is_left_alone_for_ever_longer() {
+        let mut known = Known::new(FoundBy::Dht, Instant::now());
+        let short = Duration::from_secs(3);
+        let waits: Vec<_> = (0..5).map(|_| known.on_ended(short, false).map_or(0, |wait| wait.as_millis())).collect();
+        assert_eq!(waits[0], 0, "one is bad luck");
+        assert!((2_000..=4_000).contains(&waits[1]) && (16_000..=32_000).contains(&waits[2]), "{waits:?}");
+        assert!(waits[3..].iter().all(|wait| (30_000..=60_000).contains(wait)), "{waits:?}");
+        assert!(known.on_ended(Duration::from_secs(LIVED_S), false).is_some(), "it has not stood for long");
+        assert_eq!(known.on_ended(Duration::from_secs(FORGIVEN_S), false), None);
+        assert!(known.on_ended(short, true) >= Some(Duration::from_millis(LET_GO_MS)), "we let it go");
+        assert_eq!(known.refusals, 0, "which is not its fault");
     }
 }

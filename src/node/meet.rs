@@ -50,12 +50,7 @@ impl Node {
             SwarmEvent::NewListenAddr { address, .. } => self.on_listening(address, now),
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 log::info!("no longer listening on {address}");
-                self.listening.retain(|a| *a != address);
-                self.swarm.remove_external_address(&address);
-                // With no address left a dial would only hold a place until the next one comes.
-                let is_left = self.listening.iter().any(|a| !peers::is_loopback(a));
-                let at = is_left.then(|| now + Duration::from_millis(ADRIFT_WAIT_MS));
-                self.peers.on_address_lost(&address, at);
+                self.on_unheard(&address, now);
             }
             SwarmEvent::ListenerError { error, .. } => {
                 self.count("listener errors");
@@ -63,7 +58,7 @@ impl Node {
             }
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 log::warn!("a listener closed ({reason:?}): {addresses:?}");
-                self.listening.retain(|a| !addresses.contains(a));
+                addresses.iter().for_each(|address| self.on_unheard(address, now));
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.on_connected(peer_id, connection_id, &endpoint, now);
@@ -72,6 +67,7 @@ impl Node {
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
                 match self.swarm.behaviour().gossip.in_use(&peer_id) {
                     Some((connection, endpoint)) => {
+                        self.admission.on_in_use(&peer_id, connection, endpoint);
                         if self.peers.on_another_in_use(&peer_id, connection, endpoint) {
                             self.on_moved(peer_id, now);
                         }
@@ -97,13 +93,24 @@ impl Node {
 
     fn on_listening(&mut self, address: Multiaddr, now: Instant) {
         log::info!("listening on {address}/p2p/{}", self.swarm.local_peer_id());
+        self.here = None;
         if !peers::is_loopback(&address) {
-            // The DHT hands out external addresses alone; on a LAN or in a lab these are the ones that work.
-            self.swarm.add_external_address(address.clone());
             self.peers.on_address_gained(now);
             self.bootstrap.retry_all(now);
         }
         self.listening.push(address);
+        self.tell_addresses();
+    }
+
+    /// We no longer listen at an address.
+    fn on_unheard(&mut self, address: &Multiaddr, now: Instant) {
+        self.here = None;
+        self.listening.retain(|other| other != address);
+        self.tell_addresses();
+        // With no address left a dial would only hold a place until the next one comes.
+        let is_left = self.listening.iter().any(|a| !peers::is_loopback(a));
+        let at = is_left.then(|| now + Duration::from_millis(ADRIFT_WAIT_MS));
+        self.peers.on_address_lost(address, at);
     }
 
     fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint, now: Instant) {
@@ -147,7 +154,9 @@ impl Node {
             self.on_replaced(peer, &former, &address, now);
         }
         let first = self.peers.on_connected(peer, connected);
-        if self.bootstrap.on_connected(peer, connection) {
+        let is_given = self.bootstrap.on_connected(peer, connection);
+        self.admission.on_connected(peer, connection, endpoint, is_given || is_asked, now);
+        if is_given {
             let by = FoundBy::Bootstrap;
             self.peers.note(peer, peers::without_peer(address.clone()), by, now);
             if first {
@@ -167,7 +176,6 @@ impl Node {
             self.emit(Event::Connected { peer: peer.to_base58(), address: address.to_string() });
             self.greet(peer, endpoint.is_dialer(), now);
         }
-        self.let_go();
         self.update_stage();
     }
 
@@ -177,7 +185,8 @@ impl Node {
         if dht.mode() == kad::Mode::Server || ip.is_loopback() {
             return;
         }
-        let here = interfaces::list().unwrap_or_default();
+        // Listed once for each change of our addresses: that reads a dozen files.
+        let here = self.here.get_or_insert_with(|| interfaces::list().unwrap_or_default());
         if !here.is_empty() && !here.iter().any(|interface| same_network(interface, ip)) {
             log::info!("reached from {ip}: serving the DHT from now on");
             dht.set_mode(Some(kad::Mode::Server));
@@ -186,10 +195,22 @@ impl Node {
 
     fn on_disconnected(&mut self, peer: PeerId, now: Instant) {
         let was_in_room = self.peers.connected(&peer).is_some_and(|c| !c.rooms.is_empty());
-        self.peers.on_disconnected(&peer, was_in_room, self.peers.connected_count() <= self.low(), now);
-        self.bootstrap.on_disconnected(&peer, now);
-        if self.dht_servers.remove(&peer) && self.dht_servers.is_empty() {
-            self.rendezvous.on_table_empty();
+        let lived = self.peers.connected(&peer).map(|c| now.saturating_duration_since(c.since)).unwrap_or_default();
+        let is_let_go = self.admission.on_gone(&peer);
+        let rest = self.peers.on_ended(&peer, lived, is_let_go);
+        // A bootstrap node is dialled by its own schedule.
+        let again = was_in_room || (self.peers.connected_count() <= self.low() && !self.bootstrap.contains(&peer));
+        self.peers.on_disconnected(&peer, was_in_room && rest.is_none(), again, now);
+        rest.into_iter().for_each(|rest| self.peers.put_off(&peer, now + rest));
+        self.bootstrap.on_disconnected(&peer, lived, self.peers.neighbours() > 0, now);
+        if self.peers.neighbours() == 0 {
+            self.bootstrap.hurry(&peer, now);
+        }
+        if self.dht_servers.remove(&peer) {
+            self.tell_addresses();
+            if self.dht_servers.is_empty() {
+                self.rendezvous.on_table_empty();
+            }
         }
         if was_in_room && self.wants_peers() {
             self.rendezvous.hurry(now);
@@ -224,24 +245,9 @@ impl Node {
         usize::from(self.board.limits.peers_low)
     }
 
-    fn high(&self) -> usize {
-        usize::from(self.board.limits.peers_high)
-    }
-
     /// Whether a room of ours has fewer peers than the low mark.
     pub(super) fn wants_peers(&self) -> bool {
         self.rooms.iter().any(|room| self.peers.in_room(room.as_str()) < self.low())
-    }
-
-    /// Closes connections above the high mark.
-    fn let_go(&mut self) {
-        if self.peers.connected_count() <= self.high() {
-            return;
-        }
-        for peer in self.peers.surplus(self.high(), &self.keep()) {
-            self.count("peers let go");
-            let _ = self.swarm.disconnect_peer_id(peer);
-        }
     }
 
     /// Does what is due now: dials, look-ups, housekeeping.
@@ -268,7 +274,7 @@ impl Node {
                 self.look_at_bootstrap(now);
             }
         }
-        let room_for = self.high().saturating_sub(self.peers.connected_count() + self.dials.len());
+        let room_for = self.admission.goal().saturating_sub(self.peers.connected_count() + self.dials.len());
         let room_for = room_for.min(usize::from(self.board.limits.connections_pending_max));
         for (peer, addresses) in self.peers.due(now, room_for) {
             self.dial_peer(peer, addresses, PeerCondition::DisconnectedAndNotDialing, now);
@@ -309,10 +315,10 @@ impl Node {
         let held = self.holdback.due(now);
         held.into_iter().for_each(|event| self.emit(event));
         self.answer_slow_dials(now);
+        self.judge(now);
         self.watch(now);
         if self.housekeeping <= now {
             self.housekeeping = now + Duration::from_secs(HOUSEKEEPING_S);
-            self.let_go();
             self.outbox.trim(now);
             self.save(false);
             self.watch_slowly(now);
@@ -343,12 +349,13 @@ impl Node {
 
     /// When [`Node::do_due`] has something to do next.
     pub(super) fn next_due(&self) -> Instant {
-        let room = self.high() > self.peers.connected_count() + self.dials.len();
+        let room = self.admission.goal() > self.peers.connected_count() + self.dials.len();
         let dials = self
             .peers
             .next_due()
             .filter(|_| room || self.peers.all_connected().any(|(_, c)| c.suspect.is_some() || c.mute.is_some()));
-        let told = [self.watch_due(), self.asked_dials.next_due()].into_iter().flatten().min();
+        let told =
+            [self.watch_due(), self.admission.next_due(), self.asked_dials.next_due()].into_iter().flatten().min();
         let (greetings, disk) = (self.greetings.next_due(), self.reserve.next_due());
         let (waiting, held) = (self.outbox_due(), self.holdback.next_due());
         let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, held, told, greetings, disk];

@@ -24,7 +24,6 @@ mod kernel;
 pub mod wall;
 
 pub mod config;
-pub mod crowd;
 
 pub mod mute;
 
@@ -37,6 +36,8 @@ pub mod intake;
 pub mod known;
 
 pub mod peers;
+
+pub mod crowd;
 
 pub mod rendezvous;
 
@@ -81,6 +82,8 @@ pub mod outbox;
 
 pub mod holdback;
 
+mod admission;
+
 mod state;
 
 mod greet;
@@ -89,6 +92,10 @@ mod talk;
 
 pub mod deliver;
 mod stamps;
+
+mod judge;
+
+mod reach;
 
 mod tell;
 

@@ -19,11 +19,14 @@ pub mod overlay;
 use super::{address::same_family, event::FoundBy};
 pub use super::{
     address::{backoff, ip_of, is_loopback, peer_of, without_peer},
-    known::{Connected, DIAL_BACKOFF_MAX_MS, DIAL_BACKOFF_MS, Known, LOST_BACKOFF_MAX_MS, LOST_MS_MAX},
+    known::{
+        Connected, DIAL_BACKOFF_MAX_MS, DIAL_BACKOFF_MS, FORGIVEN_S, Known, LIVED_S, LOST_BACKOFF_MAX_MS, LOST_MS_MAX,
+        REFUSED_MS,
+    },
 };
 use libp2p::{Multiaddr, PeerId, core::ConnectedPoint, swarm::ConnectionId};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -110,7 +113,7 @@ impl Peers {
     /// mDNS says that a peer, whose addresses are known, has started afresh: a new chance.
     pub fn on_afresh(&mut self, peer: &PeerId, now: Instant) {
         if let Some(known) = self.known.get_mut(peer) {
-            (known.failures, known.is_stranger) = (0, false);
+            (known.failures, known.refusals, known.is_stranger) = (0, 0, false);
             known.next_dial = Some(known.next_dial.map_or(now, |at| at.min(now)));
         }
     }
@@ -250,7 +253,8 @@ impl Peers {
         for connected in self.connected.values_mut().filter(|c| c.adrift) {
             connected.suspect = Some((now, 0));
         }
-        for known in self.known.values_mut().filter(|k| k.failures > 0) {
+        for known in self.known.values_mut().filter(|k| k.failures + k.refusals > 0) {
+            known.refusals = 0;
             known.next_dial = known.next_dial.map(|at| at.min(now));
         }
     }
@@ -335,6 +339,17 @@ impl Peers {
         }
     }
 
+    /// A connection ended that stood for so long. How long the peer is to be left alone.
+    pub fn on_ended(&mut self, peer: &PeerId, lived: Duration, is_let_go: bool) -> Option<Duration> {
+        self.known.get_mut(peer)?.on_ended(lived, is_let_go)
+    }
+
+    /// A peer is not to be dialled before this.
+    pub fn put_off(&mut self, peer: &PeerId, until: Instant) {
+        let known = self.known.get_mut(peer).into_iter();
+        known.for_each(|known| known.next_dial = known.next_dial.map(|at| at.max(until)));
+    }
+
     /// A connected peer.
     pub fn connected(&self, peer: &PeerId) -> Option<&Connected> {
         self.connected.get(peer)
@@ -368,13 +383,5 @@ impl Peers {
     /// How many peers share a room.
     pub fn in_room(&self, room: &str) -> usize {
         self.connected.values().filter(|c| c.rooms.contains(room)).count()
-    }
-
-    /// Whom to let go when there are more than `high`: those without a common room first, then the youngest.
-    pub fn surplus(&self, high: usize, keep: &BTreeSet<PeerId>) -> Vec<PeerId> {
-        let excess = self.connected.len().saturating_sub(high);
-        let mut order: Vec<_> = self.connected.iter().filter(|(peer, _)| !keep.contains(peer)).collect();
-        order.sort_by_key(|(_, c)| (!c.rooms.is_empty(), std::cmp::Reverse(c.since)));
-        order.into_iter().take(excess).map(|(peer, _)| *peer).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Start, loop and end.
 
 use super::{
+    admission::Admission,
     answer::check_nick,
     behaviour::Behaviour,
     bootstrap::{BOOTSTRAP_MAX, Bootstrap},
@@ -175,6 +176,7 @@ pub fn start(
         nick: config.nick,
         rooms: Vec::new(),
         peers,
+        admission: Admission::new(limits, config.role == Role::Bootstrap, fastrand::u64(..)),
         naming,
         authors: Default::default(),
         directs: Default::default(),
@@ -193,6 +195,7 @@ pub fn start(
         stage: Stage::Join,
         why: "just started".into(),
         listening: Vec::new(),
+        here: None,
         hub,
         requests,
         troubles: Default::default(),
@@ -320,7 +323,7 @@ impl Node {
         self.save(true);
         self.write_given_stamps();
         // Long enough for the unsubscriptions to leave; then connections are closed and waited for.
-        self.poll_for(Duration::from_millis(200), |_| false).await;
+        self.poll_for(Duration::from_millis(200), |swarm| swarm.network_info().num_peers() == 0).await;
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
             let _ = self.swarm.disconnect_peer_id(peer);

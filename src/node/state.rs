@@ -1,6 +1,7 @@
 //! The node's state: one struct, owned by one task. The files below it each hold one part of what it does.
 
 use super::{
+    admission::Admission,
     asked::AskedDials,
     authors::Authors,
     behaviour::Behaviour,
@@ -27,7 +28,7 @@ use super::{
 use crate::{
     base::{board::Board, time::Now},
     chat::core::Core,
-    net::executor::Executor,
+    net::{executor::Executor, interfaces::Interface},
     store::{remembered::Remembered, writer::Writer},
     wire::room::RoomName,
 };
@@ -55,6 +56,7 @@ pub struct Node {
     pub(super) nick: String,
     pub(super) rooms: Vec<RoomName>,
     pub(super) peers: Peers,
+    pub(super) admission: Admission,
     pub(super) naming: Naming,
     pub(super) authors: Authors,
     pub(super) directs: Directs,
@@ -73,6 +75,8 @@ pub struct Node {
     pub(super) stage: Stage,
     pub(super) why: String,
     pub(super) listening: Vec<Multiaddr>,
+    /// The addresses of this host, once they were asked for and until they change.
+    pub(super) here: Option<Vec<Interface>>,
     pub(super) hub: Arc<Hub>,
     pub(super) requests: Requests,
     pub(super) troubles: Troubles,
@@ -167,13 +171,6 @@ impl Node {
             self.stage = stage;
             self.emit(Event::Stage { stage, why: self.why.clone() });
         }
-    }
-
-    /// Peers that are never let go for being too many.
-    pub(super) fn keep(&self) -> BTreeSet<PeerId> {
-        let mut keep: BTreeSet<PeerId> = self.bootstrap.peers().collect();
-        keep.extend(self.swarm.behaviour().gossip.inner().all_mesh_peers().copied());
-        keep
     }
 
     /// The queues of the node, for `status --tasks`.

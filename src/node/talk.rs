@@ -115,6 +115,7 @@ impl Node {
             self.rendezvous.join(&namespace, key, Instant::now());
         }
         self.rooms.push(room.clone());
+        self.admission.on_own_topic(hash.as_str(), true);
         self.on_joined_others(&room);
         // Those who are in it already said so before we joined.
         let members: Vec<PeerId> = {
@@ -130,6 +131,7 @@ impl Node {
         let room = self.room(Some(name))?;
         let hash = others::topic(&room);
         self.swarm.behaviour_mut().gossip.inner_mut().unsubscribe(&IdentTopic::new(hash.as_str()));
+        self.admission.on_own_topic(hash.as_str(), false);
         self.naming.set(hash, Default::default());
         self.core.command_leave(&room).map_err(refuse)?;
         self.rooms.retain(|joined| *joined != room);

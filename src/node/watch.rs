@@ -286,8 +286,10 @@ impl Node {
                 Change::Refuses(times) => {
                     let mut all = self.board.limits_list();
                     let value = all.find(|(name, ..)| *name == limit.name).map_or(0, |(_, value, _)| value);
-                    let sentence =
-                        format!("{} ({value}) refused {times} times in half a minute: {}", limit.name, limit.helps);
+                    let is_place = [refusals::INBOUND, refusals::CONNECTIONS, refusals::PEERS].contains(&limit);
+                    let who = if is_place { self.crowding() } else { String::new() };
+                    let (name, helps) = (limit.name, limit.helps);
+                    let sentence = format!("{name} ({value}) refused {times} times in half a minute: {helps}{who}");
                     self.trouble(Code::LimitRefuses, limit.name, &sentence, now);
                 }
                 Change::Over => self.trouble_over(Code::LimitRefuses, limit.name, now),

@@ -207,6 +207,7 @@ impl Connections {
             let is_mixed = why == LetGo::Mixed;
             let worth = |known: &Connected| Worth {
                 shares_room: self.is_mate(known),
+                is_given: known.is_given && !is_mixed,
                 is_within_share: within(known),
                 is_ours: known.is_outbound && !is_mixed,
                 is_oldest: rank(known) == 0 && !is_mixed,

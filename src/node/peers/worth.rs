@@ -10,6 +10,8 @@ use std::time::Instant;
 pub struct Worth {
     /// It is in a room of ours.
     pub shares_room: bool,
+    /// The user named it.
+    pub is_given: bool,
     /// Its network address has no more places than its share.
     pub is_within_share: bool,
     /// We found it, not it us.
@@ -75,6 +77,7 @@ mod tests {
     fn what_is_weightier_decides() {
         let all = Worth {
             shares_room: true,
+            is_given: true,
             is_within_share: true,
             is_ours: true,
             is_oldest: true,
