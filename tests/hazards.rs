@@ -61,6 +61,23 @@ fn a_frozen_peer_replaced_by_one_with_the_same_key_is_heard() {
     a.wait_line("from the one that came back");
 }
 
+/// A peer that left a room while its link was dead never says so; the remedy is to take what it said before for void, in
+/// `node/confirm.rs`.
+#[test]
+fn a_room_that_was_left_while_the_link_was_dead_is_left() {
+    let mut a = Peer::start(config());
+    let first = config();
+    let again = Config { rooms: vec!["elsewhere".into()], bootstrap: vec![a.address()], ..first.clone() };
+    let mut b = Peer::start(Config { bootstrap: vec![a.address()], ..first });
+    a.wait_joined();
+    b.wait_joined();
+    b.freeze();
+    std::thread::sleep(Duration::from_millis(2_100)); // Past the time in which two dials count as crossed.
+    let _b2 = Peer::start(again);
+    a.wait("its leave", |event| matches!(event, Event::Left { .. }).then_some(()));
+    assert_eq!(a.say("is anybody here?").peers, 0, "nobody is counted as a listener");
+}
+
 /// Where one of two connections closes, libp2p still counts the peer as connected, although the other one has given
 /// way and is deaf; the remedy is to dial anew at once, in `node/peers.rs`.
 #[test]
@@ -94,7 +111,7 @@ fn a_peer_whose_connection_is_lost_is_dialled_while_an_older_one_still_stands() 
     peers.on_connection_lost(&peer, older, now);
     assert!(peers.due_suspects(later).is_empty(), "the one that gave way is not missed");
     peers.on_connection_lost(&peer, newer, now);
-    assert!(peers.next_due().is_some_and(|at| at <= later), "the node wakes in time");
+    assert!(peers.next_due(false).is_some_and(|at| at <= later), "the node wakes in time");
     assert_eq!(peers.due_suspects(later), [(peer, vec![address.clone()])]);
 }
 

@@ -38,6 +38,14 @@ pub fn same_family(one: &Multiaddr, other: &Multiaddr) -> bool {
     matches!((ip_of(one), ip_of(other)), (Some(one), Some(other)) if one.is_ipv4() == other.is_ipv4())
 }
 
+/// Milliseconds, and as many more by chance, before a dial is tried again that a limit of our own kept from being made.
+pub const LOCAL_LIMIT_MS: u64 = 250;
+
+/// How long to wait for a place of our own.
+pub fn backoff_local() -> Duration {
+    Duration::from_millis(LOCAL_LIMIT_MS + fastrand::u64(..LOCAL_LIMIT_MS))
+}
+
 /// Exponential back-off with jitter: between half and the whole of `first · 2^failures`, at most `max`.
 pub fn backoff(first_ms: u64, max_ms: u64, failures: u32) -> Duration {
     let whole = first_ms.saturating_mul(1 << failures.min(16)).min(max_ms);

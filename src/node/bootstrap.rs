@@ -2,7 +2,7 @@
 //!
 //! libp2p's DHT never seeds itself again when its first dials failed; this is what does.
 
-use super::peers::{FORGIVEN_S, LIVED_S, REFUSED_MS, backoff, peer_of};
+use super::peers::{FORGIVEN_S, LIVED_S, REFUSED_MS, backoff, backoff_local, peer_of};
 use libp2p::{Multiaddr, PeerId, swarm::ConnectionId};
 use std::time::{Duration, Instant};
 
@@ -175,6 +175,14 @@ impl Bootstrap {
                 let wait = if entry.refusals > 0 { REFUSED_MS + fastrand::u64(..REFUSED_MS) } else { 0 };
                 *until = (*until).min(now + Duration::from_millis(wait));
             }
+        }
+    }
+
+    /// A limit of our own kept a dial from being made: that says nothing of the node.
+    pub fn put_off(&mut self, connection: ConnectionId, now: Instant) {
+        let dialled = State::Dialling { connection: Some(connection) };
+        for entry in self.entries.iter_mut().filter(|e| e.state == dialled) {
+            entry.state = State::Waiting { until: now + backoff_local() };
         }
     }
 

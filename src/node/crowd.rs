@@ -79,6 +79,13 @@ impl Behaviour {
         }
     }
 
+    /// How many dials may begin now.
+    pub fn room_for_dials(&self) -> usize {
+        let free = self.outbound_max.min(self.all_max.saturating_sub(self.inbound.len()));
+        let room = free.saturating_sub(self.outbound.len() + self.pending_outbound.len());
+        room.min(self.pending_max.saturating_sub(self.pending_outbound.len()))
+    }
+
     /// How many connections of others a limit refused.
     pub fn refused(&self, limit: &str) -> u64 {
         self.refused.get(limit).copied().unwrap_or(0)

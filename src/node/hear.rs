@@ -20,8 +20,6 @@ use libp2p::{
 };
 use std::time::Instant;
 
-/// Peers taken from one look-up of a room. Source: go-libp2p discovery's limit of 100; a board needs fewer.
-pub const PROVIDERS_PER_LOOKUP_MAX: usize = 32;
 /// Characters of an agent's name kept. Guess: the longest in use has 60.
 const AGENT_CHARS_MAX: usize = 64;
 
@@ -66,8 +64,8 @@ impl Node {
         match event {
             mdns::Event::Discovered(found) => {
                 for (peer, address) in found {
-                    if !self.on_found(peer, address, FoundBy::Mdns, now) {
-                        self.peers.on_afresh(&peer, now);
+                    if !self.on_found(peer, address, FoundBy::Mdns, now) && self.peers.on_afresh(&peer, now) {
+                        self.strangers.forgive(self.peers.addresses(&peer));
                     }
                 }
             }
@@ -193,8 +191,13 @@ impl Node {
     fn on_dht(&mut self, event: kad::Event, now: Instant) {
         match event {
             kad::Event::OutboundQueryProgressed { result: QueryResult::GetProviders(Ok(found)), .. } => {
-                let GetProvidersOk::FoundProviders { providers, .. } = found else { return };
-                for peer in providers.into_iter().take(PROVIDERS_PER_LOOKUP_MAX) {
+                let GetProvidersOk::FoundProviders { key, providers } = found else { return };
+                // Those that are new to us count: each server names the same ones first.
+                let local = *self.swarm.local_peer_id();
+                let is_new = |peer: &PeerId| *peer != local && self.peers.found_by(peer).is_none();
+                let (new, known): (Vec<_>, Vec<_>) = providers.into_iter().partition(is_new);
+                let taken = self.rendezvous.take(&key, new.len());
+                for peer in known.into_iter().chain(new.into_iter().take(taken)) {
                     self.on_provider(peer, now);
                 }
             }

@@ -24,6 +24,8 @@ pub const LET_GO_MS: u64 = 60_000;
 pub const LIVED_S: u64 = 30;
 /// Seconds a connection must have stood for former refusals to be forgotten.
 pub const FORGIVEN_S: u64 = 600;
+/// Seconds in which a peer that starts afresh is believed once.
+pub const AFRESH_S: u64 = 60;
 /// Longest wait between dials of one that was lost on the way, with rooms of ours in common: its link may be back any moment, and
 /// what was said waits for it. A dial takes five seconds to fail, so that it costs a packet or two a second.
 pub const LOST_BACKOFF_MAX_MS: u64 = 1_000;
@@ -43,6 +45,8 @@ pub struct Known {
     pub failures: u32,
     /// Connections that ended soon, since one stood for long: it may be full, and is not to be hammered.
     pub refusals: u32,
+    /// When it last said that it started afresh.
+    pub afresh: Option<Instant>,
     /// Whether a dial is under way.
     pub dialling: bool,
     /// Whether mDNS hears it now.
@@ -64,6 +68,7 @@ impl Known {
             next_dial: Some(next_dial),
             failures: 0,
             refusals: 0,
+            afresh: None,
             dialling: false,
             live: false,
             mute_dials: 0,
@@ -83,6 +88,18 @@ impl Known {
         let at = self.lost.filter(|_| self.is_lost(now)).map(|(_, ip)| ip);
         let is_wanted = |address: &&Multiaddr| at.is_none() || ip_of(address) == at;
         self.addresses.iter().rev().filter(is_wanted).cloned().collect()
+    }
+
+    /// It says that it started afresh: a new chance. Believed once a minute, for anybody on a LAN can say so.
+    pub fn on_afresh(&mut self, now: Instant) -> bool {
+        let is_soon = |at: Instant| now.saturating_duration_since(at) < Duration::from_secs(AFRESH_S);
+        if self.afresh.is_some_and(is_soon) {
+            return false;
+        }
+        self.afresh = Some(now);
+        (self.failures, self.refusals, self.is_stranger) = (0, 0, false);
+        self.next_dial = Some(self.next_dial.map_or(now, |at| at.min(now)));
+        true
     }
 
     /// A connection ended that stood for so long. How long the peer is to be left alone, if it ended several soon, so that a

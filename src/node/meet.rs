@@ -6,6 +6,7 @@ use super::{
     peers::{self, Connected, ip_of},
     rendezvous::Due,
     state::Node,
+    strangers::is_ours,
     words::{root, sentence},
 };
 use crate::net::interfaces;
@@ -14,7 +15,7 @@ use libp2p::{
     core::ConnectedPoint,
     kad,
     swarm::{
-        ConnectionId, DialError, ListenError, SwarmEvent,
+        ConnectionId, ListenError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
     },
 };
@@ -95,6 +96,7 @@ impl Node {
         log::info!("listening on {address}/p2p/{}", self.swarm.local_peer_id());
         self.here = None;
         if !peers::is_loopback(&address) {
+            self.strangers.forgive_all();
             self.peers.on_address_gained(now);
             self.bootstrap.retry_all(now);
         }
@@ -115,6 +117,7 @@ impl Node {
 
     fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint, now: Instant) {
         self.dials.remove(&connection);
+        self.strangers.on_connected(&peer, endpoint.get_remote_address());
         let is_asked = self.on_asked_connected(peer, connection);
         if self.swarm.behaviour_mut().gossip.lingering().contains(connection) {
             self.peers.on_dialled(&peer);
@@ -170,6 +173,7 @@ impl Node {
             connected.found = found;
         }
         if !first {
+            self.confirm_later(peer, now);
             self.on_moved(peer, now);
         }
         if first {
@@ -197,6 +201,7 @@ impl Node {
         let was_in_room = self.peers.connected(&peer).is_some_and(|c| !c.rooms.is_empty());
         let lived = self.peers.connected(&peer).map(|c| now.saturating_duration_since(c.since)).unwrap_or_default();
         let is_let_go = self.admission.on_gone(&peer);
+        self.unconfirmed.remove(&peer);
         let rest = self.peers.on_ended(&peer, lived, is_let_go);
         // A bootstrap node is dialled by its own schedule.
         let again = was_in_room || (self.peers.connected_count() <= self.low() && !self.bootstrap.contains(&peer));
@@ -222,23 +227,6 @@ impl Node {
         }
         self.tell_unsent(&peer, now);
         self.update_stage();
-    }
-
-    fn on_dial_failed(&mut self, connection: ConnectionId, peer: Option<PeerId>, error: &DialError, now: Instant) {
-        let reason = sentence(error);
-        self.bootstrap.on_dial_failed(connection, &reason, now);
-        self.look_at_bootstrap(now);
-        self.on_asked_failed(connection, peer, &reason);
-        self.look_at_dial(peer, error, now);
-        let Some(peer) = self.dials.remove(&connection).or(peer) else { return };
-        log::debug!("dialling {peer}: {reason}");
-        if let DialError::WrongPeerId { obtained, address } = error {
-            log::info!("{address} is {obtained} now, not {peer}");
-        }
-        if self.peers.connected(&peer).is_none() {
-            self.remembered.miss(&peer);
-        }
-        self.peers.on_dial_failed(&peer, now);
     }
 
     pub(super) fn low(&self) -> usize {
@@ -269,16 +257,16 @@ impl Node {
             };
             let connection = options.connection_id();
             self.bootstrap.on_dialling(at, connection);
-            if let Err(error) = self.swarm.dial(options) {
-                self.bootstrap.on_refused(at, &sentence(&error), now);
-                self.look_at_bootstrap(now);
+            match self.swarm.dial(options) {
+                Err(error) if is_ours(&error) => self.bootstrap.put_off(connection, now),
+                Err(error) => {
+                    self.bootstrap.on_refused(at, &sentence(&error), now);
+                    self.look_at_bootstrap(now);
+                }
+                Ok(()) => {}
             }
         }
-        let room_for = self.admission.goal().saturating_sub(self.peers.connected_count() + self.dials.len());
-        let room_for = room_for.min(usize::from(self.board.limits.connections_pending_max));
-        for (peer, addresses) in self.peers.due(now, room_for) {
-            self.dial_peer(peer, addresses, PeerCondition::DisconnectedAndNotDialing, now);
-        }
+        self.dial_due(now);
         for (peer, addresses) in self.peers.due_suspects(now) {
             self.dial_peer(peer, addresses, PeerCondition::Always, now);
         }
@@ -315,6 +303,7 @@ impl Node {
         let held = self.holdback.due(now);
         held.into_iter().for_each(|event| self.emit(event));
         self.answer_slow_dials(now);
+        self.confirm_rooms(now);
         self.judge(now);
         self.watch(now);
         if self.housekeeping <= now {
@@ -325,37 +314,19 @@ impl Node {
         }
     }
 
-    fn dial_peer(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, condition: PeerCondition, now: Instant) {
-        let options = DialOpts::peer_id(peer).condition(condition).addresses(addresses);
-        let options = if self.peers.is_lost(&peer, now) {
-            // Only where it was, and from a fresh port: it dials us as often, and when both leave from the ports they listen
-            // on, the two dials become one connection that takes seconds to come about, or never does.
-            options.allocate_new_port().build()
-        } else {
-            options.extend_addresses_through_behaviour().build()
-        };
-        let connection = options.connection_id();
-        match self.swarm.dial(options) {
-            Ok(()) => {
-                self.dials.insert(connection, peer);
-            }
-            Err(DialError::DialPeerConditionFalse(_)) => self.peers.on_dial_failed(&peer, now),
-            Err(error) => {
-                log::debug!("dialling {peer}: {}", sentence(&error));
-                self.peers.on_dial_failed(&peer, now);
-            }
-        }
-    }
-
     /// When [`Node::do_due`] has something to do next.
     pub(super) fn next_due(&self) -> Instant {
-        let room = self.admission.goal() > self.peers.connected_count() + self.dials.len();
-        let dials = self
-            .peers
-            .next_due()
-            .filter(|_| room || self.peers.all_connected().any(|(_, c)| c.suspect.is_some() || c.mute.is_some()));
-        let told =
-            [self.watch_due(), self.admission.next_due(), self.asked_dials.next_due()].into_iter().flatten().min();
+        // Without room for dials nothing is due that needs one.
+        let dials = self.peers.next_due(self.room_for_dials() > 0);
+        let told = [
+            self.watch_due(),
+            self.admission.next_due(),
+            self.unconfirmed.values().min().copied(),
+            self.asked_dials.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let (greetings, disk) = (self.greetings.next_due(), self.reserve.next_due());
         let (waiting, held) = (self.outbox_due(), self.holdback.next_due());
         let all = [dials, self.bootstrap.next_due(), self.rendezvous.next_due(), waiting, held, told, greetings, disk];

@@ -83,6 +83,8 @@ pub mod outbox;
 pub mod holdback;
 
 mod admission;
+mod alarm;
+mod strangers;
 
 mod state;
 
@@ -96,6 +98,10 @@ mod stamps;
 mod judge;
 
 mod reach;
+
+mod confirm;
+
+mod dialing;
 
 mod tell;
 

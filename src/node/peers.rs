@@ -18,10 +18,10 @@ pub mod overlay;
 
 use super::{address::same_family, event::FoundBy};
 pub use super::{
-    address::{backoff, ip_of, is_loopback, peer_of, without_peer},
+    address::{backoff, backoff_local, ip_of, is_loopback, peer_of, without_peer},
     known::{
-        Connected, DIAL_BACKOFF_MAX_MS, DIAL_BACKOFF_MS, FORGIVEN_S, Known, LIVED_S, LOST_BACKOFF_MAX_MS, LOST_MS_MAX,
-        REFUSED_MS,
+        AFRESH_S, Connected, DIAL_BACKOFF_MAX_MS, DIAL_BACKOFF_MS, FORGIVEN_S, Known, LIVED_S, LOST_BACKOFF_MAX_MS,
+        LOST_MS_MAX, REFUSED_MS,
     },
 };
 use libp2p::{Multiaddr, PeerId, core::ConnectedPoint, swarm::ConnectionId};
@@ -110,12 +110,9 @@ impl Peers {
         known.next_dial = Some(known.next_dial.map_or(now, |at| at.min(now)));
     }
 
-    /// mDNS says that a peer, whose addresses are known, has started afresh: a new chance.
-    pub fn on_afresh(&mut self, peer: &PeerId, now: Instant) {
-        if let Some(known) = self.known.get_mut(peer) {
-            (known.failures, known.refusals, known.is_stranger) = (0, 0, false);
-            known.next_dial = Some(known.next_dial.map_or(now, |at| at.min(now)));
-        }
+    /// mDNS says that a peer, whose addresses are known, has started afresh: a new chance. True if that is believed.
+    pub fn on_afresh(&mut self, peer: &PeerId, now: Instant) -> bool {
+        self.known.get_mut(peer).is_some_and(|known| known.on_afresh(now))
     }
 
     /// A peer was looked at and has nothing for us: it is left alone until it says something new of itself.
@@ -174,18 +171,18 @@ impl Peers {
 
     /// Peers to dial now: wanted, not connected, not being dialled.
     pub fn due(&mut self, now: Instant, room_for: usize) -> Vec<(PeerId, Vec<Multiaddr>)> {
-        let mut due = Vec::new();
-        for (peer, known) in &mut self.known {
-            if due.len() >= room_for {
-                break;
-            }
-            let is_due = known.next_dial.is_some_and(|at| at <= now);
-            if is_due && !known.dialling && !self.connected.contains_key(peer) {
-                known.dialling = true;
-                due.push((*peer, known.targets(now)));
-            }
-        }
-        due
+        let Peers { known, connected, .. } = self;
+        let is_due = |peer: &PeerId, known: &Known| {
+            known.next_dial.is_some_and(|at| at <= now) && !known.dialling && !connected.contains_key(peer)
+        };
+        let mut due: Vec<_> = known.iter_mut().filter(|(peer, known)| is_due(peer, known)).collect();
+        // Whoever failed least, and of those the one that waits longest: no invented peer holds up a real one for ever.
+        due.sort_by_key(|(_, known)| (known.failures + known.refusals, known.next_dial));
+        let first = due.into_iter().take(room_for).map(|(peer, known)| {
+            known.dialling = true;
+            (*peer, known.targets(now))
+        });
+        first.collect()
     }
 
     /// Connections that may be dead and are to be dialled anew now.
@@ -281,10 +278,10 @@ impl Peers {
         true
     }
 
-    /// The next time something is due.
-    pub fn next_due(&self) -> Option<Instant> {
+    /// The next time something is due; without room for dials, of what needs none.
+    pub fn next_due(&self, has_room: bool) -> Option<Instant> {
         let dials = self.known.iter().filter(|(peer, known)| !known.dialling && !self.connected.contains_key(peer));
-        let dials = dials.filter_map(|(_, known)| known.next_dial);
+        let dials = dials.filter_map(|(_, known)| known.next_dial.filter(|_| has_room));
         let looks = self.connected.values().filter_map(|c| c.mute);
         dials.chain(self.connected.values().filter_map(|c| c.suspect.map(|(at, _)| at))).chain(looks).min()
     }
@@ -299,6 +296,14 @@ impl Peers {
         let vouched = vouched || self.connected.contains_key(peer);
         if known.failures >= DIAL_FAILURES_MAX && !vouched {
             self.known.remove(peer);
+        }
+    }
+
+    /// A dial was not made for a reason of our own: that says nothing of the peer.
+    pub fn on_dial_put_off(&mut self, peer: &PeerId, until: Instant) {
+        if let Some(known) = self.known.get_mut(peer) {
+            known.dialling = false;
+            known.next_dial = Some(until);
         }
     }
 
@@ -385,3 +390,6 @@ impl Peers {
         self.connected.values().filter(|c| c.rooms.contains(room)).count()
     }
 }
+
+#[cfg(test)]
+mod tests;

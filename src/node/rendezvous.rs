@@ -19,6 +19,10 @@ pub const FIND_BACKOFF_MAX_MS: u64 = 300_000;
 /// After this the room is announced again even if the DHT's table did not change. Source: go-libp2p, 7/8 of 3 h.
 pub const PROVIDE_AGAIN_MS: u64 = 9_450_000;
 
+/// Peers taken from one look-up of a room over the answers of all servers. Source: go-libp2p discovery's limit of 100; a board
+/// needs fewer.
+pub const PROVIDERS_PER_LOOKUP_MAX: usize = 32;
+
 /// The DHT key of a namespace.
 pub fn key(namespace: &str) -> kad::RecordKey {
     let mut bytes = vec![0x12, 0x20];
@@ -32,6 +36,8 @@ struct Namespace {
     provide_at: Instant,
     find_at: Instant,
     finds: u32,
+    /// Peers taken from the look-up under way.
+    taken: usize,
 }
 
 /// What is due for a namespace.
@@ -54,13 +60,21 @@ pub struct Rendezvous {
 impl Rendezvous {
     /// A room was joined: its people are found by this key.
     pub fn join(&mut self, namespace: &str, key: kad::RecordKey, now: Instant) {
-        let fresh = Namespace { key, provide_at: now, find_at: now, finds: 0 };
+        let fresh = Namespace { key, provide_at: now, find_at: now, finds: 0, taken: 0 };
         self.namespaces.insert(namespace.to_owned(), fresh);
     }
 
     /// The key of a namespace that was joined.
     pub fn key_of(&self, namespace: &str) -> Option<kad::RecordKey> {
         self.namespaces.get(namespace).map(|namespace| namespace.key.clone())
+    }
+
+    /// How many are taken of so many peers that one server named for a key.
+    pub fn take(&mut self, key: &kad::RecordKey, count: usize) -> usize {
+        let Some(namespace) = self.namespaces.values_mut().find(|namespace| namespace.key == *key) else { return 0 };
+        let taken = count.min(PROVIDERS_PER_LOOKUP_MAX.saturating_sub(namespace.taken));
+        namespace.taken += taken;
+        taken
     }
 
     /// A room was left.
@@ -97,6 +111,7 @@ impl Rendezvous {
                 let wait = backoff(FIND_BACKOFF_MS, FIND_BACKOFF_MAX_MS, namespace.finds);
                 namespace.find_at = now + wait;
                 if wants_peers || namespace.finds == 0 {
+                    namespace.taken = 0;
                     due.push(Due::Find(name.clone()));
                 }
                 namespace.finds = namespace.finds.saturating_add(1);
@@ -138,6 +153,22 @@ mod tests {
             let got: String = key(namespace).to_vec().iter().map(|b| format!("{b:02x}")).collect();
             assert_eq!(got, hex, "{namespace}");
         }
+    }
+
+    #[test]
+    fn a_look_up_is_bounded_over_the_answers_of_all_servers() {
+        let start = Instant::now();
+        let mut rendezvous = Rendezvous::default();
+        rendezvous.join("a", key("a"), start);
+        rendezvous.on_server(start);
+        let soon = start + Duration::from_millis(SETTLE_MS);
+        assert_eq!(rendezvous.due(soon, true).len(), 2);
+        let taken: usize = (0..20).map(|_| rendezvous.take(&key("a"), 20)).sum();
+        assert_eq!(taken, PROVIDERS_PER_LOOKUP_MAX);
+        assert_eq!(rendezvous.take(&key("b"), 20), 0, "nobody looked that up");
+        let later = soon + Duration::from_millis(2 * FIND_BACKOFF_MS);
+        assert_eq!(rendezvous.due(later, true), [Due::Find("a".into())]);
+        assert_eq!(rendezvous.take(&key("a"), 3), 3, "the next one has its own");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{
     admission::Admission,
+    alarm::Alarm,
     answer::check_nick,
     behaviour::Behaviour,
     bootstrap::{BOOTSTRAP_MAX, Bootstrap},
@@ -15,6 +16,7 @@ use super::{
     peers::Peers,
     rendezvous::Rendezvous,
     state::{Disk, Node},
+    strangers::Strangers,
     twin::Twin,
     wall::{Clocks, build_unix_ms},
 };
@@ -176,6 +178,8 @@ pub fn start(
         nick: config.nick,
         rooms: Vec::new(),
         peers,
+        unconfirmed: Default::default(),
+        strangers: Strangers::new(fastrand::u64(..), now),
         admission: Admission::new(limits, config.role == Role::Bootstrap, fastrand::u64(..)),
         naming,
         authors: Default::default(),
@@ -248,14 +252,11 @@ fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[Multiaddr]) -> Result<(), S
 impl Node {
     async fn run(mut self: Box<Self>) {
         self.do_due(Instant::now());
-        let mut timer_at = self.next_due();
-        let mut timer = smol::Timer::at(timer_at);
+        let mut alarm = Alarm::new(Instant::now());
         let mut swarm_events = 0;
         let stop = loop {
-            let due = self.next_due();
-            if due != timer_at {
-                timer_at = due;
-                timer = smol::Timer::at(due);
+            if alarm.set(self.next_due(), Instant::now()) {
+                self.count("timer: something due could not be done");
             }
             let turn = poll_fn(|cx| {
                 if swarm_events < SWARM_EVENTS_PER_TURN
@@ -277,7 +278,7 @@ impl Node {
                     swarm_events = 0;
                     cx.waker().wake_by_ref();
                 }
-                timer.poll_unpin(cx).map(|_| Turn::Due)
+                alarm.poll(cx).map(|()| Turn::Due)
             })
             .await;
             match turn {

@@ -20,6 +20,7 @@ use super::{
     refusals::Refusals,
     rendezvous::Rendezvous,
     reserve::Reserve,
+    strangers::Strangers,
     troubles::Troubles,
     twin::{Changes, Twin},
     wall::Clocks,
@@ -57,6 +58,9 @@ pub struct Node {
     pub(super) rooms: Vec<RoomName>,
     pub(super) peers: Peers,
     pub(super) admission: Admission,
+    pub(super) strangers: Strangers,
+    /// Peers whose rooms are to be looked at, and when. Only of those who are connected.
+    pub(super) unconfirmed: BTreeMap<PeerId, Instant>,
     pub(super) naming: Naming,
     pub(super) authors: Authors,
     pub(super) directs: Directs,
@@ -137,9 +141,13 @@ impl Node {
             ("tcp: reads held back by the rate", tcp.throttled),
         ];
         let tcp = tcp.into_iter().map(|(name, count)| (name, count as u64));
+        let held_back = ("dials held back: too many named by strangers", self.strangers.held_back());
         let unlisted = ("troubles beside too many of their code", self.troubles.unlisted());
-        let read =
-            read.into_iter().chain([unlisted]).chain(tcp).map(|(name, count)| Counter { name: name.to_owned(), count });
+        let read = read
+            .into_iter()
+            .chain([held_back, unlisted])
+            .chain(tcp)
+            .map(|(name, count)| Counter { name: name.to_owned(), count });
         let mdns = self.swarm.behaviour().mdns.as_ref().map(|mdns| mdns.counters());
         let mdns = mdns.iter().flat_map(|counters| counters.iter());
         let mdns = mdns.map(|(name, count)| Counter { name: format!("mdns: {}", name.replace('_', " ")), count });
