@@ -89,6 +89,24 @@ fn the_outbox_refuses_when_full_and_says_so() {
 }
 
 #[test]
+fn limits_tell_what_is_used_and_how_often_they_refused() {
+    let a = Peer::start(config());
+    a.say("kept");
+    let Ok(Answer::Limits { limits }) = a.ask(Command::Limits {}) else { panic!("no limits") };
+    let (used, hits): (Vec<_>, Vec<_>) = (
+        limits.iter().filter(|it| it.used.is_some()).collect(),
+        limits.iter().filter(|it| it.hits.is_some()).collect(),
+    );
+    println!("{} limits, {} with what is used, {} with refusals", limits.len(), used.len(), hits.len());
+    assert!(used.len() >= 16 && hits.len() >= 14);
+    let used = |name: &str| limits.iter().find(|it| it.name == name).and_then(|it| it.used);
+    assert_eq!((used("rooms_max"), used("history_messages_max")), (Some(1), Some(1)));
+    assert!(used("history_bytes_max") > Some(0));
+    // But for a low mark nothing is above what it may be.
+    assert!(limits.iter().all(|it| it.name == "peers_low" || it.used.is_none_or(|used| used <= it.value)));
+}
+
+#[test]
 fn records_travel_as_they_are() {
     let (a, mut b) = pair(config);
     let data: String = (0..=255u8).map(|b| format!("{b:02x}")).collect();

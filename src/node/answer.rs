@@ -160,31 +160,12 @@ impl Node {
     }
 
     fn limit_list(&self) -> Vec<Limit> {
-        let used = |name: &str| -> Option<u64> {
-            Some(match name {
-                "rooms_max" => self.rooms.len() as u64,
-                "peers_high" | "peers_low" => self.peers.connected_count() as u64,
-                "connections_max" => u64::from(self.swarm.network_info().connection_counters().num_established()),
-                "connections_inbound_max" => {
-                    u64::from(self.swarm.network_info().connection_counters().num_established_incoming())
-                }
-                "connections_outbound_max" => {
-                    u64::from(self.swarm.network_info().connection_counters().num_established_outgoing())
-                }
-                "outbox_lines_max" => self.rooms.iter().map(|room| self.outbox.kept(room) as u64).max().unwrap_or(0),
-                "remembered_peers_max" => self.remembered.list().len() as u64,
-                "history_messages_max" => self.rooms.iter().map(|room| self.core.messages(room) as u64).sum(),
-                _ => return None,
-            })
-        };
-        let refused = self.refused_counts();
-        let hits = |name: &str| refused.iter().find(|(limit, _)| limit.name == name).map(|(_, count)| *count);
         let limit = |name: &str, value: u64, what: &str| Limit {
             name: name.into(),
             value,
             what: what.into(),
-            used: used(name),
-            hits: hits(name),
+            used: self.used(name),
+            hits: self.hits(name),
         };
         let board = self.board.limits_list().map(|(name, value, what)| limit(name, value, what));
         let protocol = [

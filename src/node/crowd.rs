@@ -79,6 +79,11 @@ impl Behaviour {
         }
     }
 
+    /// Handshakes under way, in the direction that has more.
+    pub fn pending(&self) -> usize {
+        self.pending_inbound.len().max(self.pending_outbound.len())
+    }
+
     /// How many dials may begin now.
     pub fn room_for_dials(&self) -> usize {
         let free = self.outbound_max.min(self.all_max.saturating_sub(self.inbound.len()));

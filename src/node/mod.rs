@@ -98,6 +98,7 @@ mod stamps;
 mod judge;
 
 mod reach;
+mod used;
 
 mod confirm;
 

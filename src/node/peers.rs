@@ -370,6 +370,11 @@ impl Peers {
         self.connected.iter()
     }
 
+    /// How many are known.
+    pub fn known_count(&self) -> usize {
+        self.known.len()
+    }
+
     /// How many are connected.
     pub fn connected_count(&self) -> usize {
         self.connected.len()
