@@ -71,10 +71,10 @@ fn count_attempts(host: &Host) {
     host.run(
         "nft",
         &[&format!(
-            "add rule inet dials out ip daddr != 10.77.0.0/16 ip daddr != 127.0.0.0/8 {attempt} counter comment far"
+            "add rule inet dials out ip daddr != 10.77.0.0/16 ip daddr != 127.0.0.0/8 {attempt} counter comment \"far\""
         )],
     );
-    host.run("nft", &[&format!("add rule inet dials out {attempt} counter comment all")]);
+    host.run("nft", &[&format!("add rule inet dials out {attempt} counter comment \"all\"")]);
 }
 
 fn attempts(host: &Host, which: &str) -> u64 {
