@@ -374,6 +374,10 @@ fn a_tail_ends_when_its_reader_or_its_peer_does() {
     // Nothing is said, and it ends all the same.
     drop(reader);
     assert_eq!(until("the tail ends", || tail.try_wait().unwrap()).code(), Some(0));
+    until("its queue is gone", || {
+        let status = client.ask(r#"{"command":"status","tasks":true}"#);
+        (!status["queues"].as_array()?.iter().any(|queue| queue["to"] == "reader")).then_some(())
+    });
 
     let mut tail = Process::start(peer.home(), &["tail"]);
     until("the tail follows", || {
