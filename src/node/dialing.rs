@@ -24,16 +24,22 @@ impl Node {
         wanted.min(self.swarm.behaviour().limits.room_for_dials())
     }
 
-    /// Dials those who are due.
+    /// Dials those who are due, as long as there is room. Who has to wait does not take it from others.
     pub(super) fn dial_due(&mut self, now: Instant) {
-        for (peer, addresses) in self.peers.due(now, self.room_for_dials()) {
-            let Some(named_by) = self.named_by(&peer, &addresses, now) else {
-                self.dial_peer(peer, addresses, PeerCondition::DisconnectedAndNotDialing, now);
-                continue;
-            };
-            match self.strangers.may_dial(peer, addresses, named_by, now) {
-                Ok(addresses) => self.dial_peer(peer, addresses, PeerCondition::DisconnectedAndNotDialing, now),
-                Err(until) => self.peers.on_dial_put_off(&peer, until),
+        loop {
+            let due = self.peers.due(now, self.room_for_dials());
+            if due.is_empty() {
+                return;
+            }
+            for (peer, addresses) in due {
+                let may_dial = match self.named_by(&peer, &addresses, now) {
+                    Some(named_by) => self.strangers.may_dial(peer, addresses, named_by, now),
+                    None => Ok(addresses),
+                };
+                match may_dial {
+                    Ok(addresses) => self.dial_peer(peer, addresses, PeerCondition::DisconnectedAndNotDialing, now),
+                    Err(until) => self.peers.on_dial_put_off(&peer, until),
+                }
             }
         }
     }
