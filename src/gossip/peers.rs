@@ -21,9 +21,11 @@ pub(super) enum Allowance {
     Repeat,
     /// Ours to it: offers between heartbeats.
     SingleOffer,
+    /// All our topics, as it has opened another stream.
+    Greeting,
 }
 
-const ALLOWANCES: usize = 7;
+const ALLOWANCES: usize = 8;
 
 /// A topic that a peer says it is in: a keyed hash of its name.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,7 @@ pub(super) struct Peer {
     /// None until our stream to it stands.
     pub protocol: Option<Protocol>,
     pub topics: Vec<Subscribed>,
-    /// It said where it is since it opened its stream.
+    /// It has said something on its last stream.
     pub said_hello: bool,
     /// Our topics or places did not reach it.
     pub is_behind: bool,
@@ -79,6 +81,7 @@ impl Peer {
                 ids(),
                 bucket(limits::REPEATS_MAX, limits::REPEAT_MS),
                 Bucket::per_second(limits::SINGLE_OFFERS_PER_SECOND_MAX, at),
+                bucket(limits::GREETINGS_MAX, limits::GREETING_MS),
             ],
             unwanted: VecDeque::new(),
         }

@@ -2,9 +2,9 @@
 
 use super::level::Level;
 use super::peer::PeerIndex;
-use super::settings::{IDLE_AFTER, MERIT_HALF_MS, OFFERS, REDUNDANT_AFTER};
+use super::settings::{IDLE_AFTER, LEFT_MS, MERIT_HALF_MS, OFFERS, REDUNDANT_AFTER};
 use crate::base::meter::Meter;
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 /// A joined topic's number, given by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,11 +194,13 @@ impl Topic {
 pub(super) struct Topics {
     topics: Vec<Topic>,
     meter: Meter,
+    /// Names of those left, and when: as many as may be joined.
+    left: VecDeque<(Box<[u8]>, u64)>,
 }
 
 impl Topics {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { topics: Vec::new(), meter: Meter::new(capacity) }
+        Self { topics: Vec::new(), meter: Meter::new(capacity), left: VecDeque::new() }
     }
 
     /// False if the topic is joined, its number is taken, or there are too many.
@@ -210,14 +212,24 @@ impl Topics {
         }
         self.topics.push(Topic { index, name: name.into(), hash, by_content, members: Vec::new() });
         self.meter.note(self.topics.len());
+        self.left.retain(|(left, _)| **left != *name);
         true
     }
 
-    pub(super) fn leave(&mut self, index: TopicIndex) -> Option<Topic> {
+    pub(super) fn leave(&mut self, index: TopicIndex, now: u64) -> Option<Topic> {
         let at = self.topics.iter().position(|topic| topic.index == index)?;
         let topic = self.topics.remove(at);
         self.meter.note(self.topics.len());
+        if self.left.len() >= self.meter.capacity {
+            self.left.pop_front();
+        }
+        self.left.push_back((topic.name.clone(), now));
         Some(topic)
+    }
+
+    /// Names of those left lately.
+    pub(super) fn left(&self, now: u64) -> impl Iterator<Item = &[u8]> {
+        self.left.iter().filter(move |(_, at)| now < at + LEFT_MS).map(|(name, _)| &**name)
     }
 
     pub(super) fn named(&self, name: &[u8]) -> Option<TopicIndex> {

@@ -1,4 +1,4 @@
-//! Floor 4. Stands on: base, wire, chat, compat, net, store.
+//! Floor 5. Stands on: base, wire, chat, compat, gossip, net, store, swarm.
 //!
 //! The peer: swarm, rooms and disk in one loop. One task owns both; everything else reaches it through bounded
 //! queues. No lock around state.
