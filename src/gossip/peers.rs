@@ -228,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_takes_as_much_memory_as_is_counted() {
+        let topics = limits::PEER_TOPICS_MAX * size_of::<Subscribed>();
+        let unwanted = limits::UNWANTED_MAX * size_of::<Key>();
+        let bytes = size_of::<Option<Peer>>() + crate::wire::bounds::PEER_ID_BYTES_MAX + topics + unwanted;
+        assert!(bytes <= 2_560, "{bytes}: boards/memory.rs");
+    }
+
+    #[test]
     fn places_are_free_again() {
         let mut peers = Peers::default();
         assert!(peers.insert(PeerIndex(3), peer()) && peers.insert(PeerIndex(0), peer()));

@@ -271,6 +271,11 @@ mod tests {
     use crate::gossip::settings::IDLE_OFFERS;
 
     #[test]
+    fn a_member_takes_as_much_memory_as_is_counted() {
+        assert!(size_of::<Member>() <= 128, "{}: boards/memory.rs", size_of::<Member>());
+    }
+
+    #[test]
     fn what_is_told_three_times_is_told_no_more_and_what_was_missed_is_told_again() {
         let mut member = Member::new(PeerIndex(0), 0);
         for (serial, from) in [(10, 0), (20, 0), (30, 10), (30, 20), (30, 30), (40, 30)] {

@@ -26,14 +26,6 @@ pub mod wall;
 pub mod config;
 pub mod crowd;
 
-pub mod mute;
-
-pub mod lingering;
-
-pub mod control;
-
-pub mod intake;
-
 pub mod known;
 
 pub mod peers;
@@ -42,11 +34,7 @@ pub mod rendezvous;
 
 pub mod others;
 
-pub mod paced;
-
-pub mod connections;
-
-pub mod gossip;
+mod topics;
 
 pub mod bootstrap;
 pub mod channel;

@@ -4,10 +4,10 @@ use super::net::{Net, PATIENCE, TOPIC};
 use futures::{FutureExt, StreamExt, channel::mpsc};
 use libp2p::{
     Multiaddr,
-    gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId, ValidationMode},
     identity::Keypair,
     swarm::{self, Swarm, SwarmEvent},
 };
+use libp2p_gossipsub::{self as gossipsub, IdentTopic, MessageAuthenticity, MessageId, ValidationMode};
 use stonechat::net::{self, executor::Executor, tcp, yamux};
 
 fn id(message: &gossipsub::Message) -> MessageId {

@@ -2,7 +2,7 @@
 
 use super::connection::group;
 use super::connections::{Connections, Left, Voice};
-use super::event::{Config, Counts, Event, PublishError, QUEUED_BYTES, Superfluous, Waiting};
+use super::event::{Config, Counts, Event, PublishError, QUEUED_BYTES, Speech, Superfluous, Waiting};
 use super::exchange::Exchange;
 use super::handler::{FromHandler, Handler};
 use super::line::Line;
@@ -102,11 +102,24 @@ impl Behaviour {
         self.connections.lingering().on_ping(connection, begun);
     }
 
-    /// A ping was not answered. True if that says nothing of the connection in use.
-    pub fn on_ping_failed(&mut self, connection: ConnectionId) -> bool {
-        let lingering = self.connections.lingering();
-        lingering.on_ping_failed(connection);
-        lingering.contains(connection)
+    /// A ping was not answered.
+    pub fn on_ping_failed(&mut self, connection: ConnectionId) {
+        self.connections.lingering().on_ping_failed(connection);
+    }
+
+    /// A peer's connections: the one in use, and those beside it.
+    pub fn connections(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        self.connections.of(peer)
+    }
+
+    /// Our stream on the connection on which we speak to a peer, if there is one.
+    pub fn speech(&self, peer: &PeerId) -> Option<Speech> {
+        self.exchange.peers.index(peer).and_then(|index| self.exchange.peers.find(index))?.speech()
+    }
+
+    /// Whether a peer is in a joined topic.
+    pub fn is_member(&self, peer: &PeerId, topic: TopicIndex) -> bool {
+        self.exchange.is_member(peer, topic)
     }
 
     /// Whether a connection is beside the one in use.
@@ -117,6 +130,11 @@ impl Behaviour {
     /// Where a peer speaks.
     pub fn voice(&self, peer: &PeerId, now: Instant) -> Voice {
         self.connections.voice(peer, now)
+    }
+
+    /// Whether the connection in use of a peer had given way to another one, and a new one is better.
+    pub fn is_second_choice(&self, peer: &PeerId) -> bool {
+        self.connections.is_second_choice(peer)
     }
 
     /// The connection in use of a peer.

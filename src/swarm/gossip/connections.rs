@@ -51,6 +51,8 @@ struct InUse {
     connection: Connection,
     /// We speak when our stream on the former one is settled, or at this moment.
     waits: Option<(ConnectionId, Instant)>,
+    /// It had given way to one that has ended, and the other side may have done with it.
+    is_second_choice: bool,
 }
 
 /// The connections of all peers.
@@ -94,7 +96,7 @@ impl Connections {
             }
         };
         new.is_opening = waits.is_none();
-        self.in_use.insert(peer, InUse { connection: new, waits });
+        self.in_use.insert(peer, InUse { connection: new, waits, is_second_choice: false });
     }
 
     /// A connection is closed.
@@ -107,9 +109,9 @@ impl Connections {
             Some(_) => {}
         }
         self.in_use.remove(&peer);
-        let Some(mut connection) = self.lingering.take_best(peer) else { return Left::None };
+        let Some((mut connection, is_crossed)) = self.lingering.take_best(peer) else { return Left::None };
         connection.is_opening = true;
-        self.in_use.insert(peer, InUse { connection, waits: None });
+        self.in_use.insert(peer, InUse { connection, waits: None, is_second_choice: !is_crossed });
         Left::Another
     }
 
@@ -146,6 +148,16 @@ impl Connections {
     /// The connection in use of a peer.
     pub fn in_use(&self, peer: &PeerId) -> Option<(ConnectionId, &ConnectedPoint)> {
         self.in_use.get(peer).map(|in_use| (in_use.connection.id, &in_use.connection.endpoint))
+    }
+
+    /// All of a peer, the one in use first.
+    pub fn of(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        self.in_use(peer).map(|(id, _)| id).into_iter().chain(self.lingering.of(peer))
+    }
+
+    /// Whether it had given way, and a new one is better.
+    pub fn is_second_choice(&self, peer: &PeerId) -> bool {
+        self.in_use.get(peer).is_some_and(|in_use| in_use.is_second_choice)
     }
 
     /// Where a peer speaks.
@@ -253,7 +265,7 @@ mod tests {
         assert_eq!((them.speaker(&peer), them.replaced()), (Some(first), 0));
         assert!(them.is_raced(peer, false, after(start, CROSSED_DIALS_MS)), "its dial tried two addresses");
         assert_eq!(them.on_closed(peer, first), Left::Another);
-        assert_eq!(them.speaker(&peer), Some(second));
+        assert_eq!((them.speaker(&peer), them.is_second_choice(&peer)), (Some(second), false));
         let moved = after(start, CROSSED_DIALS_MS);
         them.on_established(peer, third, endpoint(AWAY, true), moved);
         assert_eq!(them.speaker(&peer), None, "our stream on the former one is being opened");
@@ -317,9 +329,10 @@ mod tests {
             them.on_settled(peer, id);
         }
         assert_eq!(them.on_closed(peer, third), Left::Another);
-        assert_eq!(them.speaker(&peer), Some(second));
+        assert_eq!((them.speaker(&peer), them.is_second_choice(&peer)), (Some(second), true));
         them.on_established(peer, fourth, endpoint(HOME, true), at(3));
         assert_eq!(them.in_use(&peer).map(|(id, _)| id), Some(fourth));
+        assert!(!them.is_second_choice(&peer));
         assert_eq!(them.pop_due(at(3)), Some((peer, first)), "it made room long ago");
     }
 }

@@ -3,6 +3,7 @@
 use crate::base::{board::Limits, meter::Meter};
 use crate::gossip::{self, Key, Mesh, Settings, Signed, TopicIndex};
 use libp2p::PeerId;
+use std::time::Instant;
 
 /// Bytes of the largest message as it waits to be sent: a frame (2,176), what signs it, and bookkeeping.
 pub const QUEUED_BYTES: usize = 2_560;
@@ -72,6 +73,11 @@ pub enum Event {
         /// The topic.
         topic: TopicIndex,
     },
+    /// A message of ours found no place among what waits for a peer.
+    Slow {
+        /// The peer.
+        peer: PeerId,
+    },
     /// A peer recommends another one that is in a topic, as it has no place for us itself.
     Suggested {
         /// The other one.
@@ -107,6 +113,15 @@ pub enum Superfluous {
     /// There are as many peers as have numbers.
     #[error("there are as many peers as there can be")]
     Numbers,
+}
+
+/// A stream on which we speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Speech {
+    /// Which one it is on its connection, from 1. When there is another one, that before has broken.
+    pub number: u64,
+    /// When it was ready to be spoken on.
+    pub since: Instant,
 }
 
 /// What was not taken so far, by its reason.

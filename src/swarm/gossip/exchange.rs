@@ -7,7 +7,7 @@ use super::peers::{Peer, Peers};
 use super::signature::{SignError, Signer};
 use super::topics::{Id, Topics, is_by_content};
 use crate::compat::profile::Profile;
-use crate::gossip::{self, Core, Input, Output, PeerIndex, Protocol, Settings, Signed, TopicIndex};
+use crate::gossip::{self, Core, Input, Kind, Output, PeerIndex, Protocol, Settings, Signed, TopicIndex};
 use crate::wire::rpc::{DecodeError, Message, Part, Parts};
 use libp2p::{PeerId, identity::Keypair, swarm::ConnectionId};
 use std::{
@@ -87,6 +87,11 @@ impl Exchange {
         }
     }
 
+    /// Whether a peer is in a joined topic.
+    pub fn is_member(&self, peer: &PeerId, topic: TopicIndex) -> bool {
+        self.peers.index(peer).is_some_and(|index| self.core.members(topic).any(|member| member == index))
+    }
+
     /// When the core wants to be asked again.
     pub fn next_due(&self) -> Option<Instant> {
         self.core.poll_timeout().map(|ms| self.start + Duration::from_millis(ms))
@@ -128,6 +133,9 @@ impl Exchange {
                     let dropped = held(&peer.queue).push(frame);
                     peer.wake();
                     if let Some(frame) = dropped {
+                        if frame.kind == Kind::Own {
+                            self.events.push_back(Event::Slow { peer: peer.id });
+                        }
                         self.core.handle(Input::Dropped { peer: index, frame }, now);
                     }
                 }

@@ -10,9 +10,9 @@ use std::{
     task::Context,
 };
 
-/// Bytes of RPCs that were read from a connection and not handled yet; with more, no more is read. Guess: one of the
-/// largest, so that there are never more than two.
-const UNHANDLED_BYTES_MAX: usize = crate::wire::rpc::bounds::RPC_BYTES_MAX;
+/// Bytes of RPCs that were read from a connection and not handled yet; from so many on, no more is read. Guess: as much as
+/// a connection brings at once. What is read last may be the longest there is.
+pub const UNHANDLED_BYTES_MAX: usize = 8 * 1024;
 
 /// What waits to be written to a peer, whichever connection is in use.
 pub(super) type Queue = Arc<Mutex<SendQueue>>;

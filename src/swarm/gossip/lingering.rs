@@ -57,12 +57,12 @@ impl Lingering {
         self.entries.push_back(entry);
     }
 
-    /// Takes out the one to be used when the one in use has ended.
-    pub fn take_best(&mut self, peer: PeerId) -> Option<Connection> {
+    /// Takes out the one to be used when the one in use has ended, and whether it is the second one of two dials.
+    pub fn take_best(&mut self, peer: PeerId) -> Option<(Connection, bool)> {
         let of_peer = |entry: &Entry| entry.peer == peer;
         let crossed = self.entries.iter().rposition(|entry| of_peer(entry) && entry.is_crossed);
         let at = crossed.or_else(|| self.entries.iter().rposition(of_peer))?;
-        self.entries.remove(at).map(|entry| entry.connection)
+        self.entries.remove(at).map(|entry| (entry.connection, entry.is_crossed))
     }
 
     /// The second one of two dials of a peer that met.
@@ -78,6 +78,11 @@ impl Lingering {
     /// Whether a connection is not the one in use.
     pub fn contains(&self, connection: ConnectionId) -> bool {
         self.entries.iter().any(|entry| entry.connection.id == connection)
+    }
+
+    /// Those of a peer.
+    pub fn of(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        self.entries.iter().filter(move |entry| entry.peer == *peer).map(|entry| entry.connection.id)
     }
 
     /// A ping that began at `begun` was answered on a connection.
@@ -217,10 +222,10 @@ mod tests {
         lingering.push(peer, connection(crossed, now), true, now);
         lingering.push(other, connection(young, now), false, now);
         assert_eq!(lingering.crossed(peer).map(|it| it.id), Some(crossed));
-        assert_eq!(lingering.take_best(peer).map(|it| it.id), Some(crossed));
+        assert_eq!(lingering.take_best(peer).map(|(it, is_crossed)| (it.id, is_crossed)), Some((crossed, true)));
         assert!(lingering.take_best(peer).is_none());
         lingering.push(other, connection(old, now), false, now);
         assert!(lingering.crossed(other).is_none());
-        assert_eq!(lingering.take_best(other).map(|it| it.id), Some(old), "the one that gave way last");
+        assert_eq!(lingering.take_best(other).map(|(it, _)| it.id), Some(old), "the one that gave way last");
     }
 }

@@ -14,8 +14,8 @@
 //! An event for each message comes to whoever polls the swarm, and waits for [`Behaviour::judge`]. Whoever calls a method
 //! polls the swarm afterwards.
 //!
-//! Memory: one queue a peer ([`Config`]); of what is read two RPCs a connection and one more for each of its four
-//! streams at most. An RPC that is longer than any is read past.
+//! Memory: one queue a peer ([`Config`]); of what is read [`UNHANDLED_BYTES_MAX`] and one RPC more a connection, and one
+//! for each of its four streams at most. An RPC that is longer than any is read past.
 
 mod connection;
 mod event;
@@ -43,8 +43,9 @@ mod behaviour;
 pub use behaviour::Behaviour;
 pub use connections::{CROSSED_DIALS_MS, RACED_DIALS_MS, SETTLE_MS, Voice};
 pub use event::{
-    Config, Counts, Event, KEPT_BYTES, KEPT_SHARE, PublishError, QUEUED_BYTES, SEEN_MAX, Superfluous, Waiting,
+    Config, Counts, Event, KEPT_BYTES, KEPT_SHARE, PublishError, QUEUED_BYTES, SEEN_MAX, Speech, Superfluous, Waiting,
 };
+pub use line::UNHANDLED_BYTES_MAX;
 pub use lingering::{LINGERING_PING_MS, REPLACED_LINGER_MAX_MS, REPLACED_LINGER_MS};
 pub use signature::SignError;
 pub use upgrade::is_gossip;

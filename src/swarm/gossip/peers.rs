@@ -1,10 +1,11 @@
 //! Connected peers: their numbers, what waits for each, and their connections.
 
+use super::event::Speech;
 use super::line::{Line, Queue, held};
 use crate::base::meter::Meter;
 use crate::gossip::{PeerIndex, Protocol, settings::PEERS_MAX};
 use libp2p::{PeerId, swarm::ConnectionId};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 /// A connection of a peer.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ struct Wire {
     line: Arc<Line>,
     /// What was agreed on for our last stream there.
     stands: Option<Protocol>,
+    /// That stream.
+    speech: Option<Speech>,
 }
 
 /// A connected peer.
@@ -39,12 +42,15 @@ impl Peer {
     pub fn speak_on(&mut self, speaker: Option<ConnectionId>) -> Option<Protocol> {
         let before = self.speaker.take().map(|(connection, _)| connection);
         let mut stands = None;
-        for wire in &self.wires {
+        for wire in &mut self.wires {
             let speaks = Some(wire.connection) == speaker;
             wire.line.set_speaks(speaks);
             if speaks {
                 self.speaker = Some((wire.connection, wire.line.clone()));
                 stands = wire.stands.filter(|_| before != speaker);
+                if stands.is_some() {
+                    wire.speech.iter_mut().for_each(|speech| speech.since = Instant::now());
+                }
             }
         }
         stands
@@ -53,8 +59,18 @@ impl Peer {
     /// Our stream on a connection stands. True if we speak there.
     pub fn on_stands(&mut self, connection: ConnectionId, protocol: Protocol) -> bool {
         let wire = self.wires.iter_mut().find(|wire| wire.connection == connection);
-        wire.into_iter().for_each(|wire| wire.stands = Some(protocol));
+        if let Some(wire) = wire {
+            let number = wire.speech.map_or(0, |speech| speech.number) + u64::from(protocol != Protocol::None);
+            wire.speech = (number > 0).then(|| Speech { number, since: Instant::now() });
+            wire.stands = Some(protocol);
+        }
         self.speaker.as_ref().is_some_and(|(speaker, _)| *speaker == connection)
+    }
+
+    /// Our stream on the connection on which we speak.
+    pub fn speech(&self) -> Option<Speech> {
+        let (speaker, _) = self.speaker.as_ref()?;
+        self.wires.iter().find(|wire| wire.connection == *speaker)?.speech
     }
 
     /// What is to be the first on our new stream waits.
@@ -106,7 +122,7 @@ impl Peers {
     /// A connection of a peer stands: its number, and whether it is new.
     pub fn insert(&mut self, id: PeerId, connection: ConnectionId, line: Arc<Line>) -> (PeerIndex, bool) {
         let queue = line.queue().clone();
-        let wire = Wire { connection, line, stands: None };
+        let wire = Wire { connection, line, stands: None, speech: None };
         if let Some(index) = self.index(&id) {
             if let Some(peer) = self.find_mut(index) {
                 peer.wires.push(wire);
@@ -187,6 +203,9 @@ mod tests {
         let peer = peers.find_mut(index).unwrap();
         assert!(peer.on_stands(first, Protocol::V12) && !peer.on_stands(second, Protocol::V11));
         assert_eq!(peer.speak_on(Some(first)), None, "that is no news");
+        assert_eq!(peer.speech().map(|speech| speech.number), Some(1));
+        peer.on_stands(first, Protocol::V12);
+        assert_eq!(peer.speech().map(|speech| speech.number), Some(2), "the one before broke");
         assert_eq!(peer.speak_on(Some(second)), Some(Protocol::V11), "it was opened when we spoke elsewhere");
         for _ in 0..3 {
             let _ = held(peers.queue(&a).unwrap()).push(Frame::of_kind(Kind::Control, [0; 9].as_slice().into()));

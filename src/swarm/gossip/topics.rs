@@ -83,7 +83,7 @@ mod tests {
     fn each_topic_has_its_own_way_to_name_messages() {
         let (source, mut topics) = (PeerId::random(), Topics::default());
         let from = source.to_bytes();
-        let message = Strict { from: &from, data: b"ok", seqno: 7, topic: b"", signature: &[] };
+        let message = Strict { from: &from, data: b"ok", seqno: 7, topic: b"", signature: &[], key: &[] };
         for (_, profile) in Profile::ALL {
             let index = topics.join(profile.name(), profile);
             let from_text = source.to_base58();
