@@ -1,0 +1,50 @@
+//! A hub and its leaves over a bad cable: every line arrives at every leaf, once.
+
+mod many;
+#[allow(dead_code)]
+mod peer;
+#[allow(dead_code)]
+mod world;
+
+use many::{Many, board, deliver, dialling, lines};
+use std::time::Duration;
+use stonechat::node::Config;
+use world::World;
+
+/// Packets of a hundred that are dropped on the hub's cable, each way.
+const LOSS: u32 = 5;
+/// Lines are said twice a second.
+const PACE: Duration = Duration::from_millis(500);
+/// What 99 of a hundred lines may take at most, in milliseconds.
+const MOST_MS: u128 = 1_500;
+
+fn star(name: &str) {
+    let Some(world) = World::new() else { return };
+    let lan = world.subnet();
+    let (home, away) = (world.host("hub", &lan), world.host("leaves", &lan));
+    let listens = |config: Config| Config { listen: vec!["/ip4/0.0.0.0/tcp/0".parse().unwrap()], ..config };
+    let limits = &board(name).limits;
+    let leaves = usize::from(limits.connections_inbound_max.min(limits.peers_high));
+    let hub = Many::start(vec![listens(dialling(vec![], board(name)))], Some(&home.namespace));
+    let address = hub.address(0);
+    let port = address.iter().nth(1).expect("a port");
+    let address = format!("/ip4/{}{port}", home.address()).parse::<libp2p::Multiaddr>().expect("a multiaddr");
+    home.lose(LOSS);
+    let around = (0..leaves).map(|_| listens(dialling(vec![address.clone()], board(name)))).collect();
+    let around = Many::start(around, Some(&away.namespace));
+    around.wait_in_room(|_| 1);
+    hub.wait_in_room(|_| leaves as u32);
+    let found = deliver((&around, 0), &[&hub, &around], lines(200, 40), PACE);
+    println!("star, {name}, {leaves} leaves, {LOSS} % of packets dropped ({}): {found}", home.lost());
+    assert!(found.is_whole() && found.percentile(99) <= MOST_MS, "{found}");
+}
+
+#[test]
+fn every_leaf_of_a_hub_hears_every_line_over_a_bad_cable() {
+    star("generic");
+}
+
+#[test]
+fn every_leaf_of_the_smallest_hub_hears_every_line_over_a_bad_cable() {
+    star("tiny");
+}
