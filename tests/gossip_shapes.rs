@@ -6,7 +6,6 @@ mod bad;
 #[path = "hostile/line.rs"]
 mod line;
 mod many;
-#[allow(dead_code)]
 mod peer;
 #[allow(dead_code)]
 #[path = "hostile/wire.rs"]

@@ -1,7 +1,6 @@
 //! A hub and its leaves over a bad cable: every line arrives at every leaf, once.
 
 mod many;
-#[allow(dead_code)]
 mod peer;
 #[allow(dead_code)]
 mod world;

@@ -51,7 +51,11 @@ struct Strangers {
 }
 
 impl Strangers {
-    fn start<F>(count: usize, address: Multiaddr, act: impl Fn(usize, Keypair, Raw) -> F + Send + Clone + 'static) -> Self
+    fn start<F>(
+        count: usize,
+        address: Multiaddr,
+        act: impl Fn(usize, Keypair, Raw) -> F + Send + Clone + 'static,
+    ) -> Self
     where
         F: Future<Output = std::io::Result<()>>,
     {
@@ -169,9 +173,6 @@ fn beside_a_flood_every_line_of_the_others_arrives() {
         row.middle.counter(0, "messages accepted"),
         row.middle.counter(0, "gossip: messages dropped, a peer reads too slowly")
     );
-    println!("missed {} {}; {:?}; {:?}", row.middle.missed(), row.ends.missed(), row.middle.status(0).counters.iter().filter(|c| c.count>0).map(|c| format!("{} {}", c.name, c.count)).collect::<Vec<_>>(), row.ends.status(1).counters.iter().filter(|c| c.count>0).map(|c| format!("{} {}", c.name, c.count)).collect::<Vec<_>>());
-    println!("{:?}", row.middle.status(0).queues);
-    println!("{:?}", row.ends.status(0).queues);
     drop(flooders);
     assert!(found.is_whole(), "{found}");
 }
