@@ -4,7 +4,7 @@ use super::context::Context;
 use super::input::Input;
 use super::membership;
 use super::mesh::{self, next_of};
-use super::messages::{Arrival, Messages, Refusals};
+use super::messages::{Arrival, Messages, Recovery, Refusals};
 use super::offenders::Departed;
 use super::offers;
 use super::output::{Output, Outputs};
@@ -174,6 +174,11 @@ impl Core {
     /// What was not taken so far.
     pub fn refused(&self) -> Refusals {
         self.messages.refused
+    }
+
+    /// What was asked for so far, by us and of us.
+    pub fn recovery(&self) -> Recovery {
+        self.messages.recovery
     }
 
     /// Heartbeats so far.

@@ -58,8 +58,12 @@ pub const MERIT_HALF_MS: u64 = 600_000;
 /// Messages a peer in a mesh may be sent without a sign of life in the topic; the next ones that we hand on it is offered
 /// instead.
 pub const IDLE_AFTER: u8 = 8;
+/// Milliseconds in which one of these counts, however many there are: in a flood nobody can answer sooner. Guess.
+pub const IDLE_STEP_MS: u64 = 250;
 /// Offers it may leave unanswered after that before it loses its place. Guess: one may be lost, one crosses.
 pub const IDLE_OFFERS: u8 = 3;
+/// Milliseconds in which one of these counts. Guess: a round trip over a bad link.
+pub const IDLE_OFFER_MS: u64 = 1_000;
 /// Messages in a row that came from a peer after we had sent them to it: as one of the two ways is too many, the next
 /// long ones are offered. Guess: fewer may be chance.
 pub const REDUNDANT_AFTER: u8 = 4;

@@ -126,6 +126,8 @@ impl Node {
             ("gossip: messages dropped, a peer reads too slowly", slow),
             ("lines said again", said_again),
             ("lines given up: somebody did not get them", given_up),
+            ("gossip: messages asked for", gossip.recovery.asked),
+            ("gossip: messages handed out on request", gossip.recovery.given),
             ("heartbeats", gossip.beats),
             ("connections replaced by a newer one", gossip.replaced),
             ("dht: addresses of the fullest entry", dht_addresses),

@@ -236,6 +236,7 @@ fn what_a_newcomer_missed_is_offered_three_times_and_then_there_is_rest() {
     let ids = [&7_u64.to_be_bytes()[..], &9_u64.to_be_bytes()];
     part(&mut core, 1, Part::IWant { ids: List::ids(&ids) }, START);
     assert_eq!(said(&mut core), ["1: message 7"]);
+    assert_eq!((core.recovery().given, core.recovery().asked), (1, 0));
     meet(&mut core, 2, Protocol::V10);
     said(&mut core);
     let long = START + limits::OFFER_MS;
@@ -279,7 +280,7 @@ fn who_offers_is_asked_once_and_then_the_next() {
     core.handle(Input::Disconnected { peer: PeerIndex(2) }, START);
     quiet(&mut core);
     assert_eq!(said(&mut core), ["1: iwant 7"], "once more");
-    assert_eq!(core.messages.asked.meter().length, 0);
+    assert_eq!((core.messages.asked.meter().length, core.recovery().asked), (0, 4));
     part(&mut core, 1, Part::IHave { topic: b"attic", ids: List::ids(&ids) }, START);
     assert_eq!(said(&mut core), [""; 0], "of no room of ours");
 }

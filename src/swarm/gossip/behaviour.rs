@@ -87,8 +87,9 @@ impl Behaviour {
 
     /// What was not taken, and what happened.
     pub fn counts(&self) -> Counts {
-        let (refused, beats) = (self.exchange.core.refused(), self.exchange.core.beats());
-        Counts { refused, beats, replaced: self.connections.replaced(), ..self.exchange.counts }
+        let core = &self.exchange.core;
+        let (refused, recovery, beats) = (core.refused(), core.recovery(), core.beats());
+        Counts { refused, recovery, beats, replaced: self.connections.replaced(), ..self.exchange.counts }
     }
 
     /// What waits to be written.

@@ -129,6 +129,8 @@ pub struct Speech {
 pub struct Counts {
     /// Messages that were here before, that were too many, of offenders; and control messages.
     pub refused: gossip::Refusals,
+    /// Messages that we asked for, and that we were asked for.
+    pub recovery: gossip::Recovery,
     /// RPCs and parts of them that were malformed or too long.
     pub malformed: u64,
     /// New messages that were not signed as they must be.
