@@ -11,9 +11,18 @@ pub const RAM_SHARE: u64 = 8;
 
 /// Bytes of the program with one room and no peer. The project's budget; 5 to 6 MiB were measured on x86-64.
 const PROGRAM_BYTES: u64 = 8 << 20;
-/// Bytes of gossipsub's memory of recent messages: 256 whole ones, and the ids of 4,096 in each 100 ms at most, 250 bytes
-/// each in one place for that time and 150 in another for three times as long. Source: `node/intake.rs`.
-const RECENT_BYTES: u64 = 4 << 20;
+/// Whole messages that gossip keeps to hand them out, for each that may wait for one peer, and bytes of each. Source:
+/// `swarm::gossip`.
+pub const KEPT: (u64, u64) = (4, 1_024);
+/// Message ids that gossip remembers, and what each costs in bytes. Source: `swarm::gossip`.
+pub const IDS: (u64, u64) = (16_384, 24);
+/// Bytes of what gossip knows of a peer: its topics, its allowances, what it does not want; and of its place in a room.
+/// Source: `gossip/peers.rs` and `gossip/topic.rs`, whose tests hold them to it.
+const PEER_BYTES: (u64, u64) = (2_560, 128);
+/// Bytes of what gossip asks for, remembers of peers that left, and has to do next. Counted, rounded up.
+const GOSSIP_BYTES: u64 = 256 << 10;
+/// Bytes of what came of gossip on a connection and was not looked at yet. Source: `swarm/gossip/line.rs`.
+pub const UNHANDLED_BYTES: u64 = 34 << 10;
 /// Bytes of a connection at rest: Noise and Yamux buffers, handlers, its task. Measured 64 KiB, rounded up by half.
 const CONNECTION_BYTES: u64 = 96 << 10;
 /// Bytes of a connection in its handshake: one Noise message of the largest size, and buffers.
@@ -24,7 +33,7 @@ const PART_BYTES: u64 = 40 << 10;
 pub const STREAM_BYTES: u64 = 256 << 10;
 /// Memory of that, with what each frame costs besides: each connection may hold as much before any is let go for it.
 pub const STREAM_MEMORY_BYTES: u64 = 384 << 10;
-/// Bytes of the largest message in gossipsub's hands: a frame (2,176), what signs it, and bookkeeping.
+/// Bytes of the largest message that waits to be sent: a frame (2,176), what signs it, and bookkeeping.
 pub const MESSAGE_BYTES: u64 = 2_560;
 /// Bytes of memory for each kept message besides its own: the ring's header. Guess, generous.
 const HISTORY_ENTRY_BYTES: u64 = 160;
@@ -38,15 +47,18 @@ const ENTRY_BYTES: u64 = 256;
 const DHT_PEERS: u64 = 320;
 
 /// What each part may cost, in bytes.
-pub fn parts(board: &BoardFile) -> [(&'static str, u64); 9] {
+pub fn parts(board: &BoardFile) -> [(&'static str, u64); 10] {
     let of = |name| board.limit(name);
     let at_rest = of("connections_max") * CONNECTION_BYTES + 2 * of("connections_pending_max") * HANDSHAKE_BYTES;
+    let kept = KEPT.0 * of("gossip_queue_messages_max") * KEPT.1;
+    let of_peers = of("connections_max") * (PEER_BYTES.0 + of("rooms_max") * PEER_BYTES.1 + UNHANDLED_BYTES);
     let peers = of("mdns_peers_max") + of("remembered_peers_max") + DHT_PEERS;
     [
-        ("the program", PROGRAM_BYTES + RECENT_BYTES),
+        ("the program", PROGRAM_BYTES),
         ("connections", at_rest),
         ("what nobody has read", of("unread_bytes_max")),
         ("what is read in part", of("connections_inbound_max") * of("yamux_streams_max") * PART_BYTES),
+        ("gossip", GOSSIP_BYTES + kept + IDS.0 * IDS.1 + of_peers),
         ("messages waiting to be sent", of("connections_max") * of("gossip_queue_messages_max") * MESSAGE_BYTES),
         ("lines that may not have arrived", of("rooms_max") * of("outbox_bytes_max")),
         ("history", of("history_bytes_max") + of("history_messages_max") * HISTORY_ENTRY_BYTES + SEEN.0 * SEEN.1),

@@ -59,7 +59,12 @@ pub const LIMITS: &[Key] = &[
         "bytes of memory of what was received and not read yet, over all connections",
     ),
     key("read_bytes_per_second_max", 262_144, 1_073_741_824, "bytes per second read from one connection, sustained"),
-    key("gossip_queue_messages_max", 128, 4_096, "gossipsub messages waiting to be sent to one peer; more are dropped"),
+    key(
+        "gossip_queue_messages_max",
+        128,
+        4_096,
+        "messages waiting to be sent to one peer, half of them others'; more are offered later",
+    ),
     // Ten short lines a second for two minutes, but on the smallest.
     key(
         "outbox_lines_max",

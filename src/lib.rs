@@ -6,8 +6,9 @@
 //!
 //! | floor | folder | what it is |
 //! | --- | --- | --- |
-//! | 5 | `app` | arguments, interactive chat, daemon and control socket |
-//! | 4 | `node` | the peer: swarm, rooms and disk in one loop; discovery, lifecycle, every libp2p limit |
+//! | 6 | `app` | arguments, interactive chat, daemon and control socket |
+//! | 5 | `node` | the peer: swarm, rooms and disk in one loop; discovery, lifecycle, every libp2p limit |
+//! | 4 | `swarm` | the pure floors on libp2p's swarm: gossip on connections |
 //! | 3 | `net` | smol under libp2p: executor, tcp, yamux, dns, mdns |
 //! | 3 | `store` | identity, remembered peers and the log of messages on an SD card |
 //! | 2 | `chat` | the sans-io core of a room |
@@ -40,6 +41,8 @@ pub mod net;
 pub mod node;
 #[cfg(feature = "peer")]
 pub mod store;
+#[cfg(feature = "peer")]
+pub mod swarm;
 
 /// Running inside an async-std program: who spawns changes, nothing else.
 ///

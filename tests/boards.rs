@@ -18,7 +18,8 @@ use schema::{BoardFile, FACTS, LIMITS, NUMBERS, parse};
 use std::{fs, path::Path};
 use stonechat::{
     base::board::{self, BOARDS, Board, ceilings},
-    wire::bounds,
+    swarm::gossip,
+    wire::{bounds, rpc::bounds::RPC_BYTES_MAX},
 };
 
 fn folder() -> std::path::PathBuf {
@@ -217,7 +218,7 @@ fn limits_that_need_too_much_memory_are_refused_with_the_sum() {
     refuses(&generic(&[("memory_mib_max", "257")]), &["memory_mib_max = 257 is more than 1/8 of ram_mib (256)"]);
     refuses(
         &generic(&[("memory_mib_max", "190")]),
-        &["the limits add up to ", " MiB, more than memory_mib_max = 190: the program 12.0, connections "],
+        &["the limits add up to ", " MiB, more than memory_mib_max = 190: the program 8.0, connections "],
     );
     for key in ["history_messages_max", "history_bytes_max", "gossip_queue_messages_max", "unread_bytes_max"] {
         let most = LIMITS.iter().find(|k| k.name == key).unwrap().max;
@@ -236,6 +237,9 @@ fn limits_that_need_too_much_memory_are_refused_with_the_sum() {
 fn what_the_estimate_assumes_is_what_travels() {
     assert!(memory::MESSAGE_BYTES >= bounds::FRAME_BYTES_MAX as u64 + 200, "a frame, and what signs it");
     assert_eq!(memory::STREAM_BYTES, u64::from(stonechat::net::yamux::STREAM_WINDOW_BYTES));
+    assert_eq!(memory::KEPT, (gossip::KEPT_SHARE as u64, gossip::KEPT_BYTES as u64));
+    assert_eq!((memory::IDS.0, memory::MESSAGE_BYTES), (gossip::SEEN_MAX as u64, gossip::QUEUED_BYTES as u64));
+    assert!(memory::UNHANDLED_BYTES >= (gossip::UNHANDLED_BYTES_MAX + RPC_BYTES_MAX + 2_048) as u64);
 }
 
 fn named(name: &str, models: &[&str], rooms_max: u64) -> BoardFile {

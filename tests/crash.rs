@@ -9,7 +9,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,8 +43,7 @@ fn text(value: &Value) -> String {
 }
 
 /// Sends without waiting for answers until the peer is killed; the id of each text that was answered.
-fn flood(socket: &Path, run: u32) -> BTreeMap<String, String> {
-    let stream = UnixStream::connect(socket).expect("the socket answers");
+fn flood(stream: UnixStream, run: u32) -> BTreeMap<String, String> {
     let mut writer = stream.try_clone().expect("a second handle");
     let sender = std::thread::spawn(move || {
         for line in 0.. {
@@ -62,7 +60,8 @@ fn flood(socket: &Path, run: u32) -> BTreeMap<String, String> {
             break;
         };
         if answer["ok"] == true {
-            given.insert(text(&answer["id"]), text(&answer["tag"]));
+            let twice = given.insert(text(&answer["id"]), text(&answer["tag"]));
+            assert_eq!(twice, None, "an id is given twice: {answer}");
         }
     }
     sender.join().expect("the sender ends");
@@ -93,10 +92,9 @@ fn a_hundred_kills_at_full_speed_give_no_id_twice() {
             let answer = client.ask(r#"{"command":"rooms"}"#);
             (answer["rooms"][0]["peers"].as_u64() >= Some(1)).then_some(())
         });
-        let flooding = {
-            let socket = socket.clone();
-            std::thread::spawn(move || flood(&socket, run))
-        };
+        // Connected before the clock of the kill runs: the thread may start late.
+        let stream = UnixStream::connect(&socket).expect("the socket answers");
+        let flooding = std::thread::spawn(move || flood(stream, run));
         std::thread::sleep(Duration::from_millis(20 + (random >> 33) % 200));
         process.signal(Signal::KILL);
         for (id, said) in flooding.join().expect("the flood ends") {

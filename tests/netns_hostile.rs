@@ -99,7 +99,9 @@ fn thirty_two_hostile_peers_stay_below_the_boards_sum() {
     println!("hostile: peak {:.1} MiB of {:.1}", mib(peak), mib(sum));
     println!("before {:.1} MiB, afterwards {:.1} MiB, peaks {peaks:?} KiB", mib(before), mib(after));
     assert!(peak <= sum, "{peak} KiB at most, {sum} KiB stated");
-    assert!(peak <= peaks[0] + peaks[0] / 8, "a second storm took more than the first: {peaks:?} KiB");
+    // By chance, pages stay in use in parts: measured, the second takes 3 to 16 % more. If nothing were ever given back, it
+    // would take a quarter more, for it lasts half as long as what took the first from half of its peak to the whole.
+    assert!(peak <= peaks[0] + peaks[0] / 5, "a second storm took more than the first: {peaks:?} KiB");
 }
 
 /// Ends a campaign when it is dropped.

@@ -36,7 +36,7 @@ fn rooms_have_their_topic_ids_and_places_to_meet() {
         let read = room(name);
         assert_eq!((read.topic(), read.profile.name(), read.service().unwrap_or("-")), (*topic, *profile, *service));
         let name = others::room_name(name).unwrap();
-        assert_eq!(others::topic(&name).as_str(), *topic);
+        assert_eq!(others::topic(&name).0, *topic);
         let found = others::namespaces(&name);
         assert_eq!(found.len(), namespaces.len(), "{name}");
         for (namespace, (found, key)) in namespaces.iter().zip(found) {

@@ -134,7 +134,7 @@ fn notes(plan: &Plan, sheet: &mut Sheet) {
             "Idle: 1 and 8 peers dialled the one that is watched and are in its topic; no mDNS. All were left alone for \
              {} s and then watched for {} s, at the same time. Memory is what the kernel calls resident, files included; \
              wake-ups are the context switches of all threads. The heartbeat of rust's gossipsub stops on a quiet peer \
-             (stonechat drives it itself); kept alive, its swarm is looked at each second.",
+             (stonechat's beats when something needs it); kept alive, its swarm is looked at each second.",
             plan.settle.as_secs(),
             plan.window.as_secs()
         ),

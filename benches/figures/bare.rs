@@ -4,13 +4,12 @@
 use super::talker::{Heard, Talker};
 use futures::{FutureExt, StreamExt};
 use libp2p::{
-    Multiaddr, Swarm,
-    gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId, ValidationMode},
-    identify,
+    Multiaddr, Swarm, identify,
     identity::Keypair,
     kad, ping,
     swarm::{self, NetworkBehaviour, SwarmEvent},
 };
+use libp2p_gossipsub::{self as gossipsub, IdentTopic, MessageAuthenticity, MessageId, ValidationMode};
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,

@@ -1,4 +1,4 @@
-//! Floor 5. Stands on: base, wire, chat, net, store, node.
+//! Floor 6. Stands on: base, wire, chat, net, store, node.
 //!
 //! The program: arguments, interactive chat, daemon and control socket. It is a client of `node`: everything it
 //! knows of a peer it asks with the commands and events of the control socket.

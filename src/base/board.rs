@@ -69,7 +69,7 @@ pub struct Limits {
     pub unread_bytes_max: u32,
     /// Bytes per second read from one connection, sustained.
     pub read_bytes_per_second_max: u32,
-    /// gossipsub messages waiting to be sent to one peer; more are dropped.
+    /// Messages waiting to be sent to one peer, half of them others'; more are offered later.
     pub gossip_queue_messages_max: u16,
     /// Lines of ours kept in one room until they have arrived; when nobody has them, one more is refused.
     pub outbox_lines_max: u32,

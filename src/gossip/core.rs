@@ -4,7 +4,7 @@ use super::context::Context;
 use super::input::Input;
 use super::membership;
 use super::mesh::{self, next_of};
-use super::messages::{Arrival, Messages, Refusals};
+use super::messages::{Arrival, Messages, Recovery, Refusals};
 use super::offenders::Departed;
 use super::offers;
 use super::output::{Output, Outputs};
@@ -76,16 +76,7 @@ impl Core {
                 self.greet(peer, now);
                 self.beat_if(needs_beat, now);
             }
-            Input::Opened { peer } => {
-                if let Some(known) = self.peers.find_mut(peer) {
-                    known.said_hello = false;
-                    known.topics.iter_mut().for_each(|topic| topic.is_stale = true);
-                }
-                // Go and js have forgotten ours.
-                if self.peers.find(peer).is_some_and(|peer| peer.protocol.is_some()) {
-                    self.greet(peer, now);
-                }
-            }
+            Input::Opened { peer } => self.on_opened(peer, now),
             Input::Disconnected { peer } => self.on_disconnected(peer, now),
             Input::Part { peer, part } => self.on_part(peer, part, now),
             Input::End { peer } => {
@@ -185,6 +176,11 @@ impl Core {
         self.messages.refused
     }
 
+    /// What was asked for so far, by us and of us.
+    pub fn recovery(&self) -> Recovery {
+        self.messages.recovery
+    }
+
     /// Heartbeats so far.
     pub fn beats(&self) -> u64 {
         self.beats
@@ -252,15 +248,32 @@ impl Core {
         self.tend_all(now);
     }
 
-    /// Tells a peer all our topics, and the places it has in their meshes, in one RPC: what is said in it counts also where
-    /// only one has room.
+    fn on_opened(&mut self, index: PeerIndex, now: u64) {
+        let Some(peer) = self.peers.find_mut(index) else { return };
+        peer.said_hello = false;
+        peer.topics.iter_mut().for_each(|topic| topic.is_stale = true);
+        // Go and js have forgotten ours.
+        if peer.protocol.is_none() {
+            return;
+        }
+        if peer.take(Allowance::Greeting, now) {
+            self.greet(index, now);
+        } else {
+            peer.is_behind = true;
+            self.beat_by(next_of(REPAIR_MS, now));
+        }
+    }
+
+    /// Tells a peer all our topics, those left lately, and the places it has in their meshes, in one RPC: what is said in
+    /// it counts also where only one has room.
     fn greet(&mut self, index: PeerIndex, now: u64) {
         let Some(peer) = self.peers.find_mut(index).filter(|peer| peer.is_reachable()) else { return };
         peer.is_behind = false;
         let names = self.topics.iter().map(|topic| Part::Subscription { is_in: true, topic: &topic.name });
         let has_place = |topic: &&Topic| topic.members().any(|member| member.peer == index && member.in_mesh);
         let places = self.topics.iter().filter(has_place).map(|topic| Part::Graft { topic: &topic.name });
-        let hello: Vec<Part<'_>> = names.chain(places).collect();
+        let left = self.topics.left(now).map(|topic| Part::Subscription { is_in: false, topic });
+        let hello: Vec<Part<'_>> = names.chain(left).chain(places).collect();
         if !hello.is_empty() {
             self.out.say(index, Kind::Hello, &hello);
         }

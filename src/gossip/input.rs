@@ -44,8 +44,8 @@ pub enum Input<'a> {
         /// The peer.
         peer: PeerIndex,
     },
-    /// A peer opened a stream to us, which is not the first one: it may have left topics meanwhile, and is told ours again,
-    /// which go and js forget with their stream.
+    /// A peer said something on a stream to us, which is not the first one: it may have left topics meanwhile, and is told
+    /// ours again, which go and js forget with their stream. The parts of the first RPC there follow.
     Opened {
         /// The peer.
         peer: PeerIndex,

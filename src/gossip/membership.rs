@@ -29,7 +29,7 @@ pub(super) fn join(index: TopicIndex, name: &[u8], by_content: bool, topics: &mu
 
 /// We leave a topic.
 pub(super) fn leave(index: TopicIndex, topics: &mut Topics, cx: &mut Context<'_>) {
-    let Some(mut topic) = topics.leave(index) else { return };
+    let Some(mut topic) = topics.leave(index, cx.now) else { return };
     let placed: Vec<PeerIndex> = topic.members().filter(|member| member.in_mesh).map(|member| member.peer).collect();
     placed.into_iter().for_each(|peer| mesh::prune(&mut topic, peer, LEAVE_BACKOFF_MS, false, cx));
     tell_all(false, &topic.name, cx);
@@ -98,9 +98,14 @@ fn on_left(index: PeerIndex, hash: u64, topics: &mut Topics, cx: &mut Context<'_
     }
 }
 
-/// An RPC is over: what a peer does not name on its new stream, where it names topics, it has left.
+/// An RPC is over. If it was the first on a new stream and named topics, the peer has left those that it did not name;
+/// some name none there.
 pub(super) fn on_end(index: PeerIndex, topics: &mut Topics, cx: &mut Context<'_>) {
-    let Some(peer) = cx.peers.find(index).filter(|peer| peer.said_hello) else { return };
+    let Some(peer) = cx.peers.find_mut(index) else { return };
+    if !core::mem::replace(&mut peer.said_hello, true) {
+        peer.topics.iter_mut().for_each(|topic| topic.is_stale = false);
+        return;
+    }
     let stale: Vec<u64> = peer.topics.iter().filter(|topic| topic.is_stale).map(|topic| topic.topic).collect();
     stale.into_iter().for_each(|hash| on_left(index, hash, topics, cx));
 }

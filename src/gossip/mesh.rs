@@ -7,9 +7,7 @@ use super::output::Output;
 use super::peer::{PeerIndex, Protocol};
 use super::peers::Peer;
 use super::queue::Kind;
-use super::settings::{
-    BACKOFF_MS, BACKOFF_MS_MAX, BEAT_MS, FOLLOW_UP_MS, GRAFT_TOO_SOON, IDLE_OFFERS, PX_MAX, REPAIR_MS,
-};
+use super::settings::{BACKOFF_MS, BACKOFF_MS_MAX, BEAT_MS, FOLLOW_UP_MS, GRAFT_TOO_SOON, PX_MAX, REPAIR_MS};
 use super::topic::{Member, Topic};
 use crate::wire::rpc::{List, Part};
 use alloc::vec::Vec;
@@ -67,7 +65,7 @@ pub(super) fn tend(topic: &mut Topic, cx: &mut Context<'_>) -> Option<u64> {
 fn drop_idle(topic: &mut Topic, cx: &mut Context<'_>) -> Option<u64> {
     let (mut idle, mut again): (Vec<PeerIndex>, _) = (Vec::new(), None);
     for member in topic.members_mut().filter(|member| cx.mesh.is_earned && member.in_mesh) {
-        match member.idle_since(IDLE_OFFERS) {
+        match member.idle_since() {
             // It had time to ask for the last one.
             Some(since) if cx.now >= since + FOLLOW_UP_MS => {
                 member.is_idle = true;

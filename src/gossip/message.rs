@@ -49,9 +49,9 @@ impl Signed {
         Message::decode(self.bytes()).unwrap_or_default()
     }
 
-    /// What it says.
+    /// What it says, and what proves it.
     pub fn strict(&self) -> Strict<'_> {
-        let empty = Strict { from: &[], data: &[], seqno: 0, topic: &[], signature: &[] };
+        let empty = Strict { from: &[], data: &[], seqno: 0, topic: &[], signature: &[], key: &[] };
         self.message().strict().unwrap_or(empty)
     }
 

@@ -29,6 +29,15 @@ pub struct Refusals {
     pub control: u64,
 }
 
+/// What went by offers and requests instead of the mesh.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Messages that we asked for, each as often as we did.
+    pub asked: u64,
+    /// Messages that others asked us for and were sent.
+    pub given: u64,
+}
+
 /// Whether a message is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
@@ -53,6 +62,7 @@ pub(super) struct Messages {
     pub asked: Asked,
     taken: Bucket,
     pub refused: Refusals,
+    pub recovery: Recovery,
 }
 
 impl Messages {
@@ -65,6 +75,7 @@ impl Messages {
             asked: Asked::new(),
             taken: Bucket::new(TAKEN_MAX, TAKEN_MAX, Duration::from_millis(100), at),
             refused: Refusals::default(),
+            recovery: Recovery::default(),
         }
     }
 
@@ -253,7 +264,7 @@ impl Messages {
                     cx.out.push(Output::Send { peer: index, frame: frame.clone() });
                 }
                 Way::Offer => {
-                    member.on_offered();
+                    member.on_offered(cx.now);
                     member.on_missed(serial);
                     let ids = [&*entry.id];
                     let offer = Part::IHave { topic: name, ids: List::ids(&ids) };
@@ -315,6 +326,7 @@ impl Messages {
     /// Somebody else is asked for what did not come.
     pub(super) fn ask_again(&mut self, cx: &mut Context<'_>) {
         while let Some((peer, id)) = self.asked.pop_due(cx.now) {
+            self.recovery.asked += 1;
             let ids = [id];
             cx.out.say(peer, Kind::Control, &[Part::IWant { ids: List::ids(&ids) }]);
         }

@@ -96,7 +96,7 @@ pub mod core;
 pub use self::core::Core;
 pub use input::{Input, Verdict};
 pub use message::{Key, Signed};
-pub use messages::Refusals;
+pub use messages::{Recovery, Refusals};
 pub use output::{Output, PublishError};
 pub use peer::{PeerIndex, Protocol};
 pub use queue::{Frame, Kind, SendQueue};

@@ -11,7 +11,7 @@ use super::settings::{OFFER_IDS_MAX, OFFER_MS};
 use super::store::Entry;
 use super::topic::{Member, TopicIndex, Topics};
 use crate::wire::rpc::{List, Part};
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 /// A peer offers messages: what is new is asked for, and of what is here it is told so, once: it need not offer that
 /// again, and knows that somebody is there.
@@ -38,6 +38,7 @@ pub(super) fn on_offer(
             wanted.push(id);
         }
     }
+    messages.recovery.asked += wanted.len() as u64;
     if !wanted.is_empty() {
         cx.out.say(peer, Kind::Control, &[Part::IWant { ids: List::ids(&wanted) }]);
     }
@@ -64,6 +65,7 @@ pub(super) fn on_request(
             continue;
         }
         cx.out.push(Output::Send { peer, frame: frame_of(entry, Kind::Forwarded) });
+        messages.recovery.given += 1;
         if let Some(member) = topics.member(entry.topic, peer).filter(|_| is_first) {
             member.on_asked(cx.now);
         }
@@ -105,6 +107,21 @@ fn allowed<'a>(
     ids.iter().take(allowed)
 }
 
+/// As many as one offer holds, the newest first. Of too many the newest of each author, so that one who says much leaves
+/// room for the rest.
+fn shared<'a>(lacking: &[&'a Entry]) -> impl Iterator<Item = &'a Entry> + use<'a> {
+    let mut newest: Vec<(u32, &Entry)> = lacking.iter().rev().map(|entry| (0, *entry)).collect();
+    if newest.len() > OFFER_IDS_MAX {
+        let mut said: BTreeMap<u32, u32> = BTreeMap::new();
+        for (place, entry) in &mut newest {
+            let count = said.entry(entry.author).or_default();
+            (*place, *count) = (*count, *count + 1);
+        }
+        newest.sort_by_key(|(place, _)| *place);
+    }
+    newest.into_iter().take(OFFER_IDS_MAX).map(|(_, entry)| entry)
+}
+
 /// Tells everybody in a topic what they may lack. True if that is to be done again.
 pub(super) fn offer(messages: &mut Messages, index: TopicIndex, topics: &mut Topics, cx: &mut Context<'_>) -> bool {
     let (mut again, serial) = (false, messages.store.next_serial());
@@ -126,7 +143,7 @@ pub(super) fn offer(messages: &mut Messages, index: TopicIndex, topics: &mut Top
             is_here && !entry.has.contains(member.peer) && may_lack(entry)
         };
         let lacking: Vec<&Entry> = messages.store.kept_from(member.told_from()).filter(lacks).collect();
-        let ids: Vec<&[u8]> = lacking.iter().rev().take(OFFER_IDS_MAX).map(|entry| &*entry.id).collect();
+        let ids: Vec<&[u8]> = shared(&lacking).map(|entry| &*entry.id).collect();
         let is_chosen = member.in_mesh || told.as_ref().is_none_or(|told| told.contains(&member.peer));
         if !ids.is_empty() && is_chosen {
             let offer = Part::IHave { topic: name, ids: List::ids(&ids) };

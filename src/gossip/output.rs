@@ -105,7 +105,7 @@ impl Outputs {
     /// Has parts of an RPC sent to one peer.
     pub(super) fn say(&mut self, peer: PeerIndex, kind: Kind, parts: &[Part<'_>]) {
         if let Some(bytes) = encoded(parts) {
-            self.push(Output::Send { peer, frame: Frame { bytes, kind, key: None, author: 0 } });
+            self.push(Output::Send { peer, frame: Frame::of_kind(kind, bytes) });
         }
     }
 

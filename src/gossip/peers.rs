@@ -21,9 +21,11 @@ pub(super) enum Allowance {
     Repeat,
     /// Ours to it: offers between heartbeats.
     SingleOffer,
+    /// All our topics, as it has opened another stream.
+    Greeting,
 }
 
-const ALLOWANCES: usize = 7;
+const ALLOWANCES: usize = 8;
 
 /// A topic that a peer says it is in: a keyed hash of its name.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,7 @@ pub(super) struct Peer {
     /// None until our stream to it stands.
     pub protocol: Option<Protocol>,
     pub topics: Vec<Subscribed>,
-    /// It said where it is since it opened its stream.
+    /// It has said something on its last stream.
     pub said_hello: bool,
     /// Our topics or places did not reach it.
     pub is_behind: bool,
@@ -79,6 +81,7 @@ impl Peer {
                 ids(),
                 bucket(limits::REPEATS_MAX, limits::REPEAT_MS),
                 Bucket::per_second(limits::SINGLE_OFFERS_PER_SECOND_MAX, at),
+                bucket(limits::GREETINGS_MAX, limits::GREETING_MS),
             ],
             unwanted: VecDeque::new(),
         }
@@ -222,6 +225,14 @@ mod tests {
         assert_eq!(peer.offences().value(limits::OFFENCE_HALF_MS, 0), limits::OFFENCES_MAX);
         let again = Peer::new(b"id", 1, true, 0, peer.offences(), 2 * limits::OFFENCE_HALF_MS);
         assert!(!again.is_banned, "a quarter is left: less than a ban");
+    }
+
+    #[test]
+    fn a_peer_takes_as_much_memory_as_is_counted() {
+        let topics = limits::PEER_TOPICS_MAX * size_of::<Subscribed>();
+        let unwanted = limits::UNWANTED_MAX * size_of::<Key>();
+        let bytes = size_of::<Option<Peer>>() + crate::wire::bounds::PEER_ID_BYTES_MAX + topics + unwanted;
+        assert!(bytes <= 2_560, "{bytes}: boards/memory.rs");
     }
 
     #[test]

@@ -37,6 +37,13 @@ pub struct Frame {
     pub(super) author: u32,
 }
 
+impl Frame {
+    /// One that holds no message.
+    pub const fn of_kind(kind: Kind, bytes: Shared) -> Self {
+        Self { bytes, kind, key: None, author: 0 }
+    }
+}
+
 /// One lane, first in, first out, bounded by number and bytes.
 #[derive(Debug)]
 struct Lane {

@@ -34,6 +34,9 @@ pub const OFFER_MS: u64 = 60_000;
 /// Milliseconds of what was sent last that a connection which broke may have lost. Source: the time a connection has
 /// to be established, twice, and a dead link's until it is noticed.
 pub const LOST_MS: u64 = 30_000;
+/// Milliseconds for which a topic that we left is named as left wherever we say which we are in. Source: the time until a
+/// dead link is noticed, twice: whoever was behind it has not heard that we left.
+pub const LEFT_MS: u64 = 120_000;
 /// Ids in one IHAVE, so that it fits a remote's limit for control messages. Source: libp2p-gossipsub, 16 KiB.
 pub const OFFER_IDS_MAX: usize = 256;
 /// Milliseconds until somebody else is asked for a message. Source: gossipsub specification, iwant_followup_time.
@@ -55,8 +58,12 @@ pub const MERIT_HALF_MS: u64 = 600_000;
 /// Messages a peer in a mesh may be sent without a sign of life in the topic; the next ones that we hand on it is offered
 /// instead.
 pub const IDLE_AFTER: u8 = 8;
+/// Milliseconds in which one of these counts, however many there are: in a flood nobody can answer sooner. Guess.
+pub const IDLE_STEP_MS: u64 = 250;
 /// Offers it may leave unanswered after that before it loses its place. Guess: one may be lost, one crosses.
 pub const IDLE_OFFERS: u8 = 3;
+/// Milliseconds in which one of these counts. Guess: a round trip over a bad link.
+pub const IDLE_OFFER_MS: u64 = 1_000;
 /// Messages in a row that came from a peer after we had sent them to it: as one of the two ways is too many, the next
 /// long ones are offered. Guess: fewer may be chance.
 pub const REDUNDANT_AFTER: u8 = 4;
@@ -91,6 +98,11 @@ pub const IDS_MS: u64 = 10;
 pub const REPEATS_MAX: u32 = 64;
 /// Milliseconds in which one more may be asked for again. Guess: a lossy link's, ten times over.
 pub const REPEAT_MS: u64 = 500;
+/// Streams a peer may open one after the other so that it is told all our topics on each at once; later one in
+/// [`GREETING_MS`], and else at the next repair. Guess: more than anybody opens without being broken.
+pub const GREETINGS_MAX: u32 = 8;
+/// Milliseconds in which one more may come. Guess: a stream that breaks each time.
+pub const GREETING_MS: u64 = 5_000;
 
 /// Offences from which on nothing of a peer is heard and its connections are to be closed, in thousandths: a message
 /// that is none counts a thousand.
@@ -108,6 +120,7 @@ pub const GRAFT_TOO_SOON: u32 = 100;
 
 const _: () = assert!(PEERS_MAX <= u16::MAX as usize);
 const _: () = assert!(REPAIR_MS.is_multiple_of(BEAT_MS));
+const _: () = assert!(LEFT_MS > LOST_MS);
 const _: () = assert!(OFFER_MS > OFFERS as u64 * BEAT_MS);
 const _: () = assert!(ASKED_MAX / ASKED_SHARE >= OFFER_IDS_MAX / 2);
 

@@ -2,9 +2,11 @@
 
 use super::level::Level;
 use super::peer::PeerIndex;
-use super::settings::{IDLE_AFTER, MERIT_HALF_MS, OFFERS, REDUNDANT_AFTER};
+use super::settings::{
+    IDLE_AFTER, IDLE_OFFER_MS, IDLE_OFFERS, IDLE_STEP_MS, LEFT_MS, MERIT_HALF_MS, OFFERS, REDUNDANT_AFTER,
+};
 use crate::base::meter::Meter;
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 /// A joined topic's number, given by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,9 +28,10 @@ pub(super) struct Member {
     marks: [u64; OFFERS],
     first: Level,
     asked: Level,
-    /// Messages sent to it since it last gave a sign of life here, and then those offered.
+    /// Messages sent to it since it last gave a sign of life here, and then those offered, and when the last of these was
+    /// counted. Of a flood few are: nobody can answer each of it in time.
     unproven: u8,
-    idle_since: u64,
+    counted_at: u64,
     /// It was idle when it lost its place, and has shown nothing since.
     pub is_idle: bool,
     /// Messages in a row that crossed with ours.
@@ -46,7 +49,7 @@ impl Member {
             first,
             asked,
             unproven: 0,
-            idle_since: 0,
+            counted_at: 0,
             is_idle: false,
             crossed: 0,
         }
@@ -76,15 +79,16 @@ impl Member {
 
     /// A message is sent to it.
     pub(super) fn on_sent(&mut self, now: u64) {
-        if self.unproven < IDLE_AFTER {
-            (self.unproven, self.idle_since) = (self.unproven + 1, now);
+        if !self.is_unproven() && (self.unproven == 0 || now >= self.counted_at + IDLE_STEP_MS) {
+            (self.unproven, self.counted_at) = (self.unproven + 1, now);
         }
     }
 
     /// A message is offered to it, which it would ask for if it were there and had it not.
-    pub(super) fn on_offered(&mut self) {
-        if self.is_unproven() {
-            self.unproven = self.unproven.saturating_add(1);
+    pub(super) fn on_offered(&mut self, now: u64) {
+        let is_next = self.unproven == IDLE_AFTER || now >= self.counted_at + IDLE_OFFER_MS;
+        if self.is_unproven() && self.unproven < IDLE_AFTER + IDLE_OFFERS && is_next {
+            (self.unproven, self.counted_at) = (self.unproven + 1, now);
         }
     }
 
@@ -98,9 +102,9 @@ impl Member {
         self.crossed >= REDUNDANT_AFTER
     }
 
-    /// Since when it left so many offers unanswered, if it did.
-    pub(super) fn idle_since(&self, offers: u8) -> Option<u64> {
-        (self.unproven >= IDLE_AFTER.saturating_add(offers)).then_some(self.idle_since)
+    /// When the last of the offers was made that it had to answer to keep its place, if it answered none.
+    pub(super) fn idle_since(&self) -> Option<u64> {
+        (self.unproven >= IDLE_AFTER + IDLE_OFFERS).then_some(self.counted_at)
     }
 
     /// What its place is worth.
@@ -194,11 +198,13 @@ impl Topic {
 pub(super) struct Topics {
     topics: Vec<Topic>,
     meter: Meter,
+    /// Names of those left, and when: as many as may be joined.
+    left: VecDeque<(Box<[u8]>, u64)>,
 }
 
 impl Topics {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { topics: Vec::new(), meter: Meter::new(capacity) }
+        Self { topics: Vec::new(), meter: Meter::new(capacity), left: VecDeque::new() }
     }
 
     /// False if the topic is joined, its number is taken, or there are too many.
@@ -210,14 +216,24 @@ impl Topics {
         }
         self.topics.push(Topic { index, name: name.into(), hash, by_content, members: Vec::new() });
         self.meter.note(self.topics.len());
+        self.left.retain(|(left, _)| **left != *name);
         true
     }
 
-    pub(super) fn leave(&mut self, index: TopicIndex) -> Option<Topic> {
+    pub(super) fn leave(&mut self, index: TopicIndex, now: u64) -> Option<Topic> {
         let at = self.topics.iter().position(|topic| topic.index == index)?;
         let topic = self.topics.remove(at);
         self.meter.note(self.topics.len());
+        if self.left.len() >= self.meter.capacity {
+            self.left.pop_front();
+        }
+        self.left.push_back((topic.name.clone(), now));
         Some(topic)
+    }
+
+    /// Names of those left lately.
+    pub(super) fn left(&self, now: u64) -> impl Iterator<Item = &[u8]> {
+        self.left.iter().filter(move |(_, at)| now < at + LEFT_MS).map(|(name, _)| &**name)
     }
 
     pub(super) fn named(&self, name: &[u8]) -> Option<TopicIndex> {
@@ -256,7 +272,11 @@ impl Topics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gossip::settings::IDLE_OFFERS;
+
+    #[test]
+    fn a_member_takes_as_much_memory_as_is_counted() {
+        assert!(size_of::<Member>() <= 128, "{}: boards/memory.rs", size_of::<Member>());
+    }
 
     #[test]
     fn what_is_told_three_times_is_told_no_more_and_what_was_missed_is_told_again() {
@@ -278,12 +298,15 @@ mod tests {
         let mut member = Member::new(PeerIndex(0), 0);
         for at in 0..u64::from(IDLE_AFTER) {
             assert!(!member.is_unproven());
-            member.on_sent(at);
+            // However many are sent at once.
+            (0..100).for_each(|_| member.on_sent(at * IDLE_STEP_MS));
         }
-        assert!(member.is_unproven() && member.idle_since(IDLE_OFFERS).is_none());
-        member.on_sent(99);
-        (0..IDLE_OFFERS).for_each(|_| member.on_offered());
-        assert_eq!(member.idle_since(IDLE_OFFERS), Some(u64::from(IDLE_AFTER) - 1));
+        assert!(member.is_unproven() && member.idle_since().is_none());
+        for at in 0..u64::from(IDLE_OFFERS) {
+            assert_eq!(member.idle_since(), None);
+            (0..100).for_each(|_| member.on_offered(10_000 + at * IDLE_OFFER_MS));
+        }
+        assert_eq!(member.idle_since(), Some(10_000 + 2 * IDLE_OFFER_MS));
         member.on_asked(100);
         assert!(!member.is_unproven() && !member.is_underserved(100) && member.merit(100) == MERIT);
         member.on_asked(100);

@@ -21,11 +21,11 @@ use crate::{
         bounds::DATA_BYTES_MAX,
         room::{Dialect, Room, UC_NICK_CHARS, Unread},
     },
+    gossip,
     wire::{bounds::TEXT_BYTES_MAX, room::RoomName},
 };
 use libp2p::{
     PeerId,
-    gossipsub::{self, MessageAcceptance},
     request_response::{self, InboundFailure, OutboundFailure},
 };
 use std::time::Instant;
@@ -37,7 +37,6 @@ impl Node {
     /// What a room of other programs needs beside its topic, from now on.
     pub(super) fn on_joined_others(&mut self, room: &RoomName) {
         let Some(theirs) = others::of(room) else { return };
-        self.naming.set(others::topic(room), theirs.profile);
         if let (Some(service), Some(mdns)) = (theirs.service(), self.swarm.behaviour_mut().mdns.as_mut())
             && let Err(error) = mdns.add_service(service)
         {
@@ -84,23 +83,21 @@ impl Node {
         &mut self,
         room: &RoomName,
         theirs: &Room,
-        message: &gossipsub::Message,
-    ) -> MessageAcceptance {
-        let Some(source) = message.source else { return MessageAcceptance::Reject };
-        let said = match theirs.decode(&message.data, &source.to_base58()) {
+        source: PeerId,
+        inbound: Inbound<'_>,
+    ) -> gossip::Verdict {
+        let said = match theirs.decode(inbound.data, &source.to_base58()) {
             Ok(said) => said,
             Err(why) => {
                 self.count("messages of other programs not shown");
                 log::debug!("a message of {source} not shown in {room}: {why}");
                 return match why {
-                    Unread::TooLong => MessageAcceptance::Ignore,
-                    Unread::Empty | Unread::NotJson => MessageAcceptance::Accept,
+                    Unread::TooLong => gossip::Verdict::Ignore,
+                    Unread::Empty | Unread::NotJson => gossip::Verdict::Accept,
                 };
             }
         };
-        let (now, from) = (self.now(), source.to_bytes());
-        let seqno = message.sequence_number.unwrap_or_default();
-        let inbound = Inbound { seqno, ..Inbound::new(&from, &message.data) };
+        let now = self.now();
         let line = Line { nick: &said.nick, text: &said.text };
         let verdict = self.core.handle_line(room, inbound, line, now);
         let acceptance = super::talk::acceptance(&verdict);

@@ -77,11 +77,13 @@ impl Node {
     }
 
     fn room_list(&self) -> Vec<Room> {
-        let gossip = self.swarm.behaviour().gossip.inner();
+        let gossip = &self.swarm.behaviour().gossip;
+        let mesh =
+            |room: &crate::wire::room::RoomName| self.topics.of(room).map_or(0, |topic| gossip.mesh(topic).count());
         let room = |room: &crate::wire::room::RoomName| Room {
             room: room.as_str().to_owned(),
             peers: self.peers.in_room(room.as_str()) as u32,
-            mesh: gossip.mesh_peers(&super::others::topic(room)).count() as u32,
+            mesh: mesh(room) as u32,
             messages: self.core.messages(room) as u32,
             waiting: self.outbox.waiting(room) as u32,
             away: self.outbox.away(room) as u32,

@@ -1,6 +1,9 @@
 //! The libp2p behaviours of a node, composed.
 
-use crate::net::{mdns, ping};
+use crate::{
+    net::{mdns, ping},
+    swarm::gossip,
+};
 use libp2p::{
     identify,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
@@ -21,7 +24,7 @@ pub struct Behaviour {
     /// The distributed hash table.
     pub dht: super::dht::Behaviour,
     /// The rooms.
-    pub gossip: super::gossip::Behaviour,
+    pub gossip: gossip::Behaviour,
     /// universal-connectivity's direct messages.
     pub direct: super::courier::Behaviour,
     /// What time it is, and who is there.

@@ -24,19 +24,13 @@ impl Node {
             let Some(connected) = self.peers.connected(&peer) else { continue };
             let counted: Vec<String> = connected.rooms.iter().cloned().collect();
             for room in self.rooms.clone().iter().filter(|room| counted.iter().any(|it| it == room.as_str())) {
-                let topic = super::others::topic(room);
-                if !self.is_member(&peer, &topic) {
+                let Some(topic) = self.topics.of(room) else { continue };
+                if !self.swarm.behaviour().gossip.is_member(&peer, topic) {
                     log::debug!("{peer} left {room} while its connection was dead");
-                    self.admission.on_topic(&peer, topic.as_str(), false);
-                    self.on_member_left(peer, &topic);
+                    self.admission.on_topic(&peer, room.as_str(), false);
+                    self.on_member_left(peer, topic);
                 }
             }
         }
-    }
-
-    /// Whether a peer said on its connection in use that it is in a topic.
-    fn is_member(&self, peer: &PeerId, topic: &libp2p::gossipsub::TopicHash) -> bool {
-        let mut all = self.swarm.behaviour().gossip.inner().all_peers();
-        all.any(|(other, topics)| other == peer && topics.contains(&topic))
     }
 }

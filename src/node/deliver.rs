@@ -3,13 +3,12 @@
 use super::{
     event::{Event, UnsentEvent},
     handle::Refused,
-    others,
     outbox::{Full, OUTBOX_TURN_LINES_MAX},
     state::Node,
     talk::refuse,
 };
-use crate::{chat::message::MessageId, wire::room::RoomName};
-use libp2p::{PeerId, gossipsub::PublishError};
+use crate::{chat::message::MessageId, gossip, swarm::gossip::PublishError, wire::room::RoomName};
+use libp2p::PeerId;
 use std::time::Instant;
 
 /// Ids in one event that tells of lines that did not arrive (ids): as long as a few lines of chat. There are as many such
@@ -17,7 +16,7 @@ use std::time::Instant;
 pub const UNSENT_IDS_MAX: usize = 16;
 
 impl Node {
-    /// Hands a message to gossipsub, or keeps it for later: false then.
+    /// Hands a message to all who are in a room, or keeps it for later: false then.
     pub(super) fn hand_out_or_keep(&mut self, room: &RoomName, stamp: u64, data: &[u8]) -> Result<bool, Refused> {
         let now = Instant::now();
         // A line never overtakes one that waits for the same room, and waits for the hello of who is to hear it first.
@@ -46,20 +45,22 @@ impl Node {
         }
     }
 
-    /// Hands a message to gossipsub. False if nobody could take it now.
+    /// Hands a message to all who are in a room. False if nobody could take it now.
     fn hand_out(&mut self, room: &RoomName, data: &[u8]) -> Result<bool, Refused> {
-        match self.swarm.behaviour_mut().gossip.publish(others::topic(room), data) {
+        let topic =
+            self.topics.of(room).ok_or_else(|| refuse(PublishError::Refused(gossip::PublishError::NotJoined)))?;
+        self.seqno += 1;
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let message = gossip.sign(topic, self.seqno, data).map_err(refuse)?;
+        match gossip.publish(topic, &message) {
             Ok(_) => Ok(true),
-            Err(PublishError::NoPeersSubscribedToTopic) => Ok(false),
+            Err(PublishError::Nobody) => Ok(false),
             // Nobody took it: it is published anew, and counts once wherever it arrives twice.
-            Err(PublishError::AllQueuesFull(_)) => {
+            Err(PublishError::Full) => {
                 self.count("publish: every queue full");
                 Ok(false)
             }
-            Err(PublishError::Duplicate) if room.is_others() => {
-                Err(refuse("the same was said here a moment ago, and in this room that makes it the same message"))
-            }
-            Err(error) => Err(refuse(error)),
+            Err(PublishError::Refused(why)) => Err(refuse(why)),
         }
     }
 
@@ -122,10 +123,9 @@ impl Node {
     /// Asks those for a sign of life who may not have what was handed out.
     fn probe(&mut self, now: Instant) {
         for (peer, at) in self.outbox.probes(now) {
-            let in_use = self.peers.connected(&peer).map(|connected| connected.connection);
             let behaviour = self.swarm.behaviour_mut();
-            // Also on those beside it: while one of them is not known to be dead, the peer is not.
-            for connection in in_use.into_iter().chain(behaviour.gossip.lingering().of(&peer)) {
+            // Also on those beside the one in use: while one of them is not known to be dead, the peer is not.
+            for connection in behaviour.gossip.connections(&peer) {
                 behaviour.ping.ping_at(peer, connection, at);
             }
         }
@@ -151,14 +151,13 @@ impl Node {
         self.flush_outbox(now);
     }
 
-    /// What was handed to a peer may have been lost with its former connection, and it is on another one, where gossipsub
-    /// may know already which rooms it is in.
+    /// What was handed to a peer may have been lost with its former connection, and it is on another one, where it is
+    /// known already which rooms it is in.
     pub(super) fn on_moved(&mut self, peer: PeerId, now: Instant) {
         self.outbox.on_lost(&peer, now);
-        let gossip = self.swarm.behaviour().gossip.inner();
-        let topics = gossip.all_peers().find(|(one, _)| **one == peer).map(|(_, topics)| topics).unwrap_or_default();
-        let rooms = self.rooms.iter().filter(|room| topics.contains(&&others::topic(room)));
-        let rooms: Vec<RoomName> = rooms.cloned().collect();
+        let gossip = &self.swarm.behaviour().gossip;
+        let is_in = |room: &&RoomName| self.topics.of(room).is_some_and(|topic| gossip.is_member(&peer, topic));
+        let rooms: Vec<RoomName> = self.rooms.iter().filter(is_in).cloned().collect();
         for room in &rooms {
             self.outbox.on_entered(peer, room, now);
         }

@@ -12,9 +12,12 @@ use super::{
     },
     state::Node,
 };
-use crate::net::{mdns, ping};
+use crate::{
+    net::{mdns, ping},
+    swarm::gossip,
+};
 use libp2p::{
-    Multiaddr, PeerId, gossipsub, identify,
+    Multiaddr, PeerId, identify,
     kad::{self, GetProvidersOk, InboundRequest, QueryResult, store::RecordStore},
     multiaddr::Protocol,
 };
@@ -96,11 +99,9 @@ impl Node {
         if !info.protocols.contains(&hello::PROTOCOL) {
             self.on_stranger(peer_id);
         }
-        if info.protocol_version != PROTOCOL_VERSION {
-            self.swarm.behaviour_mut().gossip.on_other_implementation(peer_id);
-            if info.protocols.iter().any(|protocol| protocol.as_ref().starts_with("/meshsub/")) {
-                self.peers.note_speaker(&peer_id, now);
-            }
+        let is_ours = info.protocol_version == PROTOCOL_VERSION;
+        if !is_ours && info.protocols.iter().any(|protocol| gossip::is_gossip(protocol.as_ref())) {
+            self.peers.note_speaker(&peer_id, now);
         }
         self.admission.on_identified(&peer_id);
         let Some(connected) = self.peers.connected_mut(&peer_id) else { return };
@@ -155,12 +156,12 @@ impl Node {
 
     fn on_ping(&mut self, event: ping::Event, now: Instant) {
         let ping::Event { peer, connection, begun, is_fence, result } = event;
-        let lingering = self.swarm.behaviour_mut().gossip.lingering();
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
         match &result {
-            Ok(_) if is_fence => lingering.on_ping(connection, begun),
+            Ok(_) if is_fence => gossip.on_ping(connection, begun),
             Ok(_) | Err(ping::Failure::Unsupported) => {}
             Err(error) => {
-                lingering.on_ping_failed(connection);
+                gossip.on_ping_failed(connection);
                 log::debug!("ping of {peer}: {error}");
             }
         }
@@ -230,31 +231,41 @@ impl Node {
         }
     }
 
-    fn on_gossip(&mut self, event: gossipsub::Event) {
+    fn on_gossip(&mut self, event: gossip::Event) {
         match event {
-            gossipsub::Event::Message { propagation_source, message_id, message } => {
-                let acceptance = self.on_message(message, propagation_source);
-                if matches!(acceptance, gossipsub::MessageAcceptance::Accept) {
-                    self.admission.on_first(&propagation_source, Instant::now());
+            gossip::Event::Message { topic, key, message, from } => {
+                let verdict = self.on_message(topic, &message, from);
+                if matches!(verdict, crate::gossip::Verdict::Accept) {
+                    self.admission.on_first(&from, Instant::now());
                 }
-                self.swarm.behaviour_mut().gossip.judge(message_id, &propagation_source, acceptance);
+                self.swarm.behaviour_mut().gossip.judge(key, verdict);
             }
-            gossipsub::Event::Subscribed { peer_id, topic } => {
-                self.admission.on_topic(&peer_id, topic.as_str(), true);
-                if let Some(room) = self.room_of(&topic) {
-                    self.on_subscribed(peer_id, &room);
+            gossip::Event::Subscribed { peer, topic } => {
+                if let Some(room) = self.topics.room(topic) {
+                    self.admission.on_topic(&peer, room.as_str(), true);
+                    self.on_subscribed(peer, &room);
                 }
             }
-            gossipsub::Event::Unsubscribed { peer_id, topic } => {
-                self.admission.on_topic(&peer_id, topic.as_str(), false);
-                self.on_member_left(peer_id, &topic);
+            gossip::Event::Unsubscribed { peer, topic } => {
+                if let Some(room) = self.topics.room(topic) {
+                    self.admission.on_topic(&peer, room.as_str(), false);
+                }
+                self.on_member_left(peer, topic);
             }
-            gossipsub::Event::GossipsubNotSupported { peer_id } => log::debug!("{peer_id} knows no gossipsub"),
-            gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
+            gossip::Event::Slow { peer } => {
                 self.count("slow peers");
-                self.outbox.on_slow(&peer_id, Instant::now());
-                log::warn!("{peer_id} is too slow, messages for it were dropped: {failed_messages:?}");
+                self.outbox.on_slow(&peer, Instant::now());
+                log::debug!("{peer} is too slow: a message for it was dropped");
             }
+            gossip::Event::Suggested { peer, .. } => self.on_suggested(peer, Instant::now()),
+        }
+    }
+
+    /// A peer with no place for us recommends another: if we know where that is, it is dialled.
+    fn on_suggested(&mut self, peer: PeerId, now: Instant) {
+        let is_known = !self.peers.addresses(&peer).is_empty() && self.peers.connected(&peer).is_none();
+        if is_known && peer != *self.swarm.local_peer_id() {
+            self.peers.note_wanted(peer, now);
         }
     }
 }

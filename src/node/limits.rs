@@ -6,16 +6,10 @@ use super::{
     direct::{DIRECT_BYTES_MAX, PROTOCOL},
     framed::Codec,
     gate::Gate,
-    gossip::GOSSIP_MESH_LOW,
-    intake::TAKEN_MS,
-    others::Naming,
-    paced::{GOSSIP_HEARTBEAT_MS, GOSSIP_HISTORY, TopicBounds},
 };
-use crate::{base::board::Limits, compat::room::NAMESPACES_MAX, net::ping, wire::bounds};
+use crate::{base::board::Limits, compat::room::NAMESPACES_MAX, net::ping, swarm::gossip};
 use libp2p::{
-    PeerId, StreamProtocol,
-    gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode},
-    identify,
+    PeerId, StreamProtocol, identify,
     identity::Keypair,
     kad,
     request_response::{self, ProtocolSupport},
@@ -28,26 +22,6 @@ use std::{
 
 /// What identify calls our protocol: who says the same is one of ours.
 pub const PROTOCOL_VERSION: &str = "/stonechat/1.0.0";
-/// Bytes of one gossipsub RPC: a few frames with the fields that sign them, and control messages beside them. A larger
-/// one costs its sender the stream; other implementations put several messages into one.
-pub const GOSSIP_RPC_BYTES_MAX: usize = 24 * 1024;
-/// Bytes libp2p-gossipsub reads at once (asynchronous-codec 0.7, `INITIAL_CAPACITY`). Its check of an RPC's size looks
-/// at everything read and not yet decoded (0.50.1, `validate_rpc_limits`), so that an incomplete RPC and one such
-/// read behind it pass for one RPC. Above the limit it closes the stream, the sender does not notice, and nothing
-/// of its gossip is heard again until it reconnects. So the limit has to leave room for one read.
-pub const GOSSIP_READ_BYTES: usize = 8 * 1024;
-/// Bytes of control messages in one RPC. Source: libp2p-gossipsub default; 340 message ids in one IHAVE.
-pub const GOSSIP_CONTROL_BYTES_MAX: usize = 16 * 1024;
-/// Message ids in one IHAVE of ours, so that it fits a remote's limit for control messages.
-pub const GOSSIP_CONTROL_IDS_MAX: usize = 256;
-/// Topics one remote may subscribe to. Source: libp2p-gossipsub's handler keeps 100; a board keeps fewer.
-pub const GOSSIP_TOPICS_PER_PEER_MAX: usize = 32;
-/// How long a message waits for a slow link before it is dropped. A Wi-Fi with 30 % loss stalls for seconds.
-pub const GOSSIP_QUEUE_S: u64 = 120;
-/// Seconds a peer is not asked into a mesh again that it left, or that was too full. gossipsub forgets one only after as
-/// many heartbeats as fit in this time if they run as fast as they may, which is ten times as long. Guess: half of the
-/// specification's.
-pub const GOSSIP_BACKOFF_S: u64 = 30;
 /// Milliseconds after which a connection without any use is closed; those in a room are kept by the mesh.
 pub const IDLE_CONNECTION_S: u64 = 60;
 /// Seconds between pings of a quiet connection.
@@ -69,9 +43,6 @@ pub const DHT_PROVIDER_TTL_S: u64 = 48 * 3600;
 pub const DHT_PROVIDE_INTERVAL_S: u64 = 9450;
 /// Seconds a DHT query may take. Source: libp2p-kad default.
 pub const DHT_QUERY_S: u64 = 60;
-/// One part in this many of a board's connections may be such as gave way to a newer one and still carry something.
-/// Guess: they are few, and not to keep others out.
-pub const LINGERING_SHARE: u16 = 3;
 /// Inbound streams of one connection still negotiating their protocol.
 pub const NEGOTIATING_STREAMS_MAX: usize = 16;
 /// Seconds a direct message may take, with its answer. Source: universal-connectivity's js peer.
@@ -81,62 +52,10 @@ pub const DIRECT_STREAMS_MAX: usize = 4;
 /// Addresses of one peer dialled at once.
 pub const DIAL_CONCURRENCY: u8 = 4;
 
-const _: () = assert!(GOSSIP_CONTROL_IDS_MAX * (bounds::PEER_ID_BYTES_MAX - 16 + 8) < GOSSIP_CONTROL_BYTES_MAX);
-const _: () = assert!(GOSSIP_RPC_BYTES_MAX > bounds::FRAME_BYTES_MAX + 512);
-const _: () = assert!(GOSSIP_HEARTBEAT_MS < super::gossip::HEARTBEAT_BUSY_MS);
-
-/// The message id of the pubsub specification: `from ‖ seqno`.
-pub fn message_id(message: &gossipsub::Message) -> MessageId {
-    Naming::default().id(message)
-}
-
-/// gossipsub: StrictSign, the specification's ids but where a room's are other, queues and caches as the board allows.
-/// Without its scoring, which remembers each message for two minutes; `intake.rs` keeps the score.
-pub fn gossip(keypair: &Keypair, limits: &Limits, naming: Naming) -> Result<super::gossip::Behaviour, String> {
-    let ids = naming.clone();
-    let config = gossipsub::ConfigBuilder::default()
-        .validation_mode(ValidationMode::Strict)
-        .validate_messages()
-        .message_id_fn(move |message| ids.id(message))
-        .max_transmit_size(GOSSIP_RPC_BYTES_MAX + GOSSIP_READ_BYTES)
-        .max_control_message_size(GOSSIP_CONTROL_BYTES_MAX)
-        .heartbeat_interval(Duration::from_millis(GOSSIP_HEARTBEAT_MS))
-        .heartbeat_initial_delay(Duration::from_millis(100))
-        .history_length(GOSSIP_HISTORY)
-        .history_gossip(GOSSIP_HISTORY - 1)
-        .mesh_n(6)
-        .mesh_n_low(GOSSIP_MESH_LOW)
-        .mesh_n_high(12)
-        .mesh_outbound_min(2)
-        .gossip_lazy(6)
-        .flood_publish(true)
-        .prune_peers(0)
-        .prune_backoff(Duration::from_secs(GOSSIP_BACKOFF_S))
-        .unsubscribe_backoff(Duration::from_secs(10))
-        .duplicate_cache_time(Duration::from_millis(TAKEN_MS))
-        .connection_handler_queue_len(usize::from(limits.gossip_queue_messages_max))
-        .publish_queue_duration(Duration::from_secs(GOSSIP_QUEUE_S))
-        .forward_queue_duration(Duration::from_secs(GOSSIP_QUEUE_S))
-        .max_ihave_messages_heartbeat(10)
-        .max_control_messages_sent(GOSSIP_CONTROL_IDS_MAX)
-        .max_publish_messages(64)
-        // Never: such messages wait in a queue of 20,000 for those who do not read, and a frame is small.
-        .idontwant_message_size_threshold(GOSSIP_RPC_BYTES_MAX)
-        .build()
-        .map_err(|e| e.to_string())?;
-    let filter = gossipsub::MaxCountSubscriptionFilter {
-        filter: TopicBounds { topic_bytes_max: 2 * bounds::ROOM_BYTES_MAX },
-        max_subscribed_topics: GOSSIP_TOPICS_PER_PEER_MAX,
-        max_subscriptions_per_request: GOSSIP_TOPICS_PER_PEER_MAX,
-    };
-    let inner = gossipsub::Behaviour::new_with_subscription_filter(
-        MessageAuthenticity::Signed(keypair.clone()),
-        config,
-        filter,
-    )
-    .map_err(str::to_owned)?;
-    let lingering_max = usize::from(limits.connections_max / LINGERING_SHARE);
-    Ok(super::gossip::Behaviour::new(inner, keypair.public().to_peer_id(), lingering_max, naming))
+/// gossip: queues and what is kept as the board allows.
+pub fn gossip(keypair: &Keypair, limits: &Limits) -> gossip::Behaviour {
+    let seed = [fastrand::u64(..), fastrand::u64(..)];
+    gossip::Behaviour::new(keypair.clone(), gossip::Config::new(limits, seed))
 }
 
 /// Kademlia, never seeded by itself: the node feeds it bounded, verified addresses.

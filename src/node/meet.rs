@@ -1,7 +1,6 @@
 //! Meeting: connections made, replaced and lost; whom to dial and whom to let go.
 
 use super::{
-    connections::Voice,
     event::{Event, FoundBy},
     peers::{self, Connected, ip_of},
     rendezvous::Due,
@@ -9,7 +8,7 @@ use super::{
     strangers::is_ours,
     words::{root, sentence},
 };
-use crate::net::interfaces;
+use crate::{net::interfaces, swarm::gossip::Voice};
 use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
@@ -66,14 +65,15 @@ impl Node {
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.on_disconnected(peer_id, now),
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
-                match self.swarm.behaviour().gossip.in_use(&peer_id) {
-                    Some((connection, endpoint)) => {
-                        self.admission.on_in_use(&peer_id, connection, endpoint);
-                        if self.peers.on_another_in_use(&peer_id, connection, endpoint) {
-                            self.on_moved(peer_id, now);
-                        }
+                let gossip = &self.swarm.behaviour().gossip;
+                if gossip.is_second_choice(&peer_id) {
+                    self.peers.on_connection_lost(&peer_id, connection_id, now);
+                }
+                if let Some((connection, endpoint)) = gossip.in_use(&peer_id) {
+                    self.admission.on_in_use(&peer_id, connection, endpoint);
+                    if self.peers.on_another_in_use(&peer_id, connection, endpoint) {
+                        self.on_moved(peer_id, now);
                     }
-                    None => self.peers.on_connection_lost(&peer_id, connection_id, now),
                 }
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error, .. } => {
@@ -119,7 +119,7 @@ impl Node {
         self.dials.remove(&connection);
         self.strangers.on_connected(&peer, endpoint.get_remote_address());
         let is_asked = self.on_asked_connected(peer, connection);
-        if self.swarm.behaviour_mut().gossip.lingering().contains(connection) {
+        if self.swarm.behaviour_mut().gossip.is_beside(connection) {
             self.peers.on_dialled(&peer);
             self.bootstrap.on_connected(peer, connection);
             return;

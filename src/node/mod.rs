@@ -1,4 +1,4 @@
-//! Floor 4. Stands on: base, wire, chat, compat, net, store.
+//! Floor 5. Stands on: base, wire, chat, compat, gossip, net, store, swarm.
 //!
 //! The peer: swarm, rooms and disk in one loop. One task owns both; everything else reaches it through bounded
 //! queues. No lock around state.
@@ -25,14 +25,6 @@ pub mod wall;
 
 pub mod config;
 
-pub mod mute;
-
-pub mod lingering;
-
-pub mod control;
-
-pub mod intake;
-
 pub mod known;
 
 pub mod peers;
@@ -43,11 +35,7 @@ pub mod rendezvous;
 
 pub mod others;
 
-pub mod paced;
-
-pub mod connections;
-
-pub mod gossip;
+mod topics;
 
 pub mod bootstrap;
 pub mod channel;

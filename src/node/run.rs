@@ -31,9 +31,7 @@ use crate::{
 };
 use futures::{FutureExt, StreamExt};
 use libp2p::{
-    Multiaddr, StreamProtocol, Swarm, Transport as _,
-    gossipsub::IdentTopic,
-    kad,
+    Multiaddr, StreamProtocol, Swarm, Transport as _, kad,
     multiaddr::Protocol,
     swarm::{SwarmEvent, behaviour::toggle::Toggle},
 };
@@ -130,7 +128,6 @@ pub fn start(
     let mdns = mdns.transpose().map_err(|e| StartError::Config(e.to_string()))?;
     let mut dht = limits::dht(local, protocol, limits, config.role);
     dht.set_mode(Some(if config.role == Role::Bootstrap { kad::Mode::Server } else { kad::Mode::Client }));
-    let naming = super::others::Naming::default();
     let behaviour = Behaviour {
         limits: crowd::Behaviour::new(limits),
         mdns: Toggle::from(mdns),
@@ -138,7 +135,7 @@ pub fn start(
         dht,
         direct: limits::direct(),
         hello: super::hello::behaviour(),
-        gossip: limits::gossip(&config.keypair, limits, naming.clone()).map_err(StartError::Config)?,
+        gossip: limits::gossip(&config.keypair, limits),
         ping: limits::ping(),
     };
     let mut swarm = Swarm::new(transport, behaviour, local, limits::swarm(executor.clone()));
@@ -181,7 +178,8 @@ pub fn start(
         unconfirmed: Default::default(),
         strangers: Strangers::new(fastrand::u64(..), now),
         admission: Admission::new(limits, config.role == Role::Bootstrap, fastrand::u64(..)),
-        naming,
+        topics: Default::default(),
+        seqno: first_seqno(),
         authors: Default::default(),
         directs: Default::default(),
         bootstrap: Bootstrap::new(&config.bootstrap, now),
@@ -219,6 +217,12 @@ pub fn start(
         node.join(room).map_err(|e| StartError::Config(e.0))?;
     }
     Ok((handle, node.run()))
+}
+
+/// What our messages are numbered from: the nanoseconds since 1970, as go and rust do.
+fn first_seqno() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0))
 }
 
 /// Listens where told, or on every interface on the default port, or if that is taken on any free one.
@@ -318,8 +322,9 @@ impl Node {
             mdns.goodbye();
         }
         for room in std::mem::take(&mut self.rooms) {
-            let topic = IdentTopic::new(super::others::topic(&room).into_string());
-            self.swarm.behaviour_mut().gossip.inner_mut().unsubscribe(&topic);
+            if let Some(topic) = self.topics.remove(&room) {
+                self.swarm.behaviour_mut().gossip.leave(topic);
+            }
         }
         self.save(true);
         self.write_given_stamps();

@@ -14,13 +14,13 @@ use super::{
     handle::{Hub, Requests},
     holdback::Holdback,
     lonely::Lonely,
-    others::Naming,
     outbox::Outbox,
     peers::Peers,
     refusals::Refusals,
     rendezvous::Rendezvous,
     reserve::Reserve,
     strangers::Strangers,
+    topics::Topics,
     troubles::Troubles,
     twin::{Changes, Twin},
     wall::Clocks,
@@ -61,7 +61,9 @@ pub struct Node {
     pub(super) strangers: Strangers,
     /// Peers whose rooms are to be looked at, and when. Only of those who are connected.
     pub(super) unconfirmed: BTreeMap<PeerId, Instant>,
-    pub(super) naming: Naming,
+    pub(super) topics: Topics,
+    /// The number of our last message.
+    pub(super) seqno: u64,
     pub(super) authors: Authors,
     pub(super) directs: Directs,
     pub(super) bootstrap: Bootstrap,
@@ -120,17 +122,22 @@ impl Node {
         let gossip = &self.swarm.behaviour().gossip;
         let tcp = self.tcp.counts();
         let (said_again, given_up) = (self.outbox.said_again(), self.outbox.given_up());
-        let dropped = gossip.dropped();
+        let waiting = gossip.waiting();
+        let (gossip, slow) = (gossip.counts(), waiting.first.drops + waiting.forwarded.drops);
         let read = [
-            ("gossip: messages seen before", dropped.seen),
-            ("gossip: messages dropped, too many at once", dropped.too_many),
-            ("gossip: control messages dropped", dropped.control),
-            ("gossip: dropped, of peers that misbehave", dropped.offenders),
-            ("gossip: messages signed by us", gossip.own_heard_count()),
+            ("gossip: messages seen before", gossip.refused.seen),
+            ("gossip: messages dropped, too many at once", gossip.refused.too_many),
+            ("gossip: control messages dropped", gossip.refused.control),
+            ("gossip: dropped, of peers that misbehave", gossip.refused.offenders),
+            ("gossip: dropped, malformed or too long", gossip.malformed),
+            ("gossip: dropped, not signed as it must be", gossip.unsigned),
+            ("gossip: messages dropped, a peer reads too slowly", slow),
             ("lines said again", said_again),
             ("lines given up: somebody did not get them", given_up),
-            ("heartbeats", gossip.heartbeats()),
-            ("connections replaced by a newer one", gossip.replaced()),
+            ("gossip: messages asked for", gossip.recovery.asked),
+            ("gossip: messages handed out on request", gossip.recovery.given),
+            ("heartbeats", gossip.beats),
+            ("connections replaced by a newer one", gossip.replaced),
             ("dht: addresses of the fullest entry", dht_addresses),
         ];
         let tcp = [
@@ -186,6 +193,22 @@ impl Node {
         let mut queues = self.hub.queues();
         queues.push(self.requests.describe());
         queues.push(self.outbox.describe());
+        let waiting = self.swarm.behaviour().gossip.waiting();
+        for (name, overflow, meter) in [
+            ("to the slowest peer: ours", "refuse", waiting.first),
+            ("to the slowest peer: others' messages", "whoever said most gives way", waiting.forwarded),
+        ] {
+            queues.push(Queue {
+                name: name.into(),
+                from: "node".into(),
+                to: "connection".into(),
+                overflow: overflow.into(),
+                length: meter.length as u32,
+                capacity: meter.capacity as u32,
+                high_water: meter.high_water as u32,
+                drops: meter.drops,
+            });
+        }
         if let Some(disk) = &self.disk {
             let meter = disk.writer.meter();
             queues.push(Queue {

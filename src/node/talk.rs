@@ -14,12 +14,10 @@ use crate::{
         message::{Content, Inbound, Message},
         verdict::{Acceptance, Reason, Verdict},
     },
-    wire::{frame::Frame, room::RoomName},
+    gossip::{self, Signed, TopicIndex},
+    wire::{frame::Frame, room::RoomName, rpc::Strict},
 };
-use libp2p::{
-    PeerId,
-    gossipsub::{self, IdentTopic, MessageAcceptance},
-};
+use libp2p::PeerId;
 
 use std::time::Instant;
 
@@ -59,13 +57,19 @@ pub(super) fn rfc3339(unix_ms: u64) -> Option<String> {
     jiff::Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok().map(|time| time.to_string())
 }
 
-/// What gossipsub is to do with a message.
-pub(super) fn acceptance(verdict: &Verdict<'_>) -> MessageAcceptance {
+/// What gossip is to do with a message.
+pub(super) fn acceptance(verdict: &Verdict<'_>) -> gossip::Verdict {
     match verdict.acceptance() {
-        Acceptance::Accept => MessageAcceptance::Accept,
-        Acceptance::Ignore => MessageAcceptance::Ignore,
-        Acceptance::Reject => MessageAcceptance::Reject,
+        Acceptance::Accept => gossip::Verdict::Accept,
+        Acceptance::Ignore => gossip::Verdict::Ignore,
+        Acceptance::Reject => gossip::Verdict::Reject,
     }
+}
+
+/// A signed message as the core takes it.
+fn inbound(message: &Signed) -> Inbound<'_> {
+    let Strict { from, seqno, data, signature, key, .. } = message.strict();
+    Inbound { from, seqno, data, signature, key }
 }
 
 /// A message as an event.
@@ -100,39 +104,30 @@ impl Node {
         if self.rooms.contains(&room) {
             return Ok(());
         }
-        let hash = others::topic(&room);
-        if let Some(same) = self.room_of(&hash) {
+        let (topic, profile) = others::topic(&room);
+        if let Some(same) = self.rooms.iter().find(|joined| others::topic(joined).0 == topic) {
             return Err(refuse(format!("{same} is the same room by another name: leave it first")));
         }
         self.core.command_join(&room).map_err(refuse)?;
-        let topic = IdentTopic::new(hash.as_str());
-        let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
-        if let Err(error) = gossip.subscribe(&topic) {
-            let _ = self.core.command_leave(&room);
-            return Err(refuse(error));
-        }
+        // Those who are in it already are told of as events.
+        let topic = self.swarm.behaviour_mut().gossip.join(&topic, profile);
+        self.topics.insert(topic, room.clone());
         for (namespace, key) in others::namespaces(&room) {
             self.rendezvous.join(&namespace, key, Instant::now());
         }
         self.rooms.push(room.clone());
-        self.admission.on_own_topic(hash.as_str(), true);
+        self.admission.on_own_topic(room.as_str(), true);
         self.on_joined_others(&room);
-        // Those who are in it already said so before we joined.
-        let members: Vec<PeerId> = {
-            let all = self.swarm.behaviour().gossip.inner().all_peers();
-            all.filter(|(_, topics)| topics.contains(&&hash)).map(|(peer, _)| *peer).collect()
-        };
-        members.into_iter().for_each(|peer| self.on_subscribed(peer, &room));
         self.update_stage();
         Ok(())
     }
 
     pub(super) fn leave(&mut self, name: &str) -> Result<(), Refused> {
         let room = self.room(Some(name))?;
-        let hash = others::topic(&room);
-        self.swarm.behaviour_mut().gossip.inner_mut().unsubscribe(&IdentTopic::new(hash.as_str()));
-        self.admission.on_own_topic(hash.as_str(), false);
-        self.naming.set(hash, Default::default());
+        self.admission.on_own_topic(room.as_str(), false);
+        if let Some(topic) = self.topics.remove(&room) {
+            self.swarm.behaviour_mut().gossip.leave(topic);
+        }
         self.core.command_leave(&room).map_err(refuse)?;
         self.rooms.retain(|joined| *joined != room);
         self.update_direct();
@@ -217,8 +212,8 @@ impl Node {
     }
 
     /// A peer left a room of ours.
-    pub(super) fn on_member_left(&mut self, peer: PeerId, topic: &gossipsub::TopicHash) {
-        let Some(room) = self.room_of(topic) else { return };
+    pub(super) fn on_member_left(&mut self, peer: PeerId, topic: TopicIndex) {
+        let Some(room) = self.topics.room(topic) else { return };
         self.greetings.forget_room(&peer, &room);
         let Some(connected) = self.peers.connected_mut(&peer) else { return };
         if connected.rooms.remove(room.as_str()) {
@@ -228,21 +223,20 @@ impl Node {
         self.update_stage();
     }
 
-    /// The joined room of a topic.
-    pub(super) fn room_of(&self, topic: &gossipsub::TopicHash) -> Option<RoomName> {
-        self.rooms.iter().find(|room| others::topic(room) == *topic).cloned()
-    }
-
-    /// A message came. What gossipsub is told decides whether it travels on and whether its bringer is penalised.
-    pub(super) fn on_message(&mut self, message: gossipsub::Message, bringer: PeerId) -> MessageAcceptance {
-        let Some(room) = self.room_of(&message.topic) else { return MessageAcceptance::Ignore };
-        if let Some(theirs) = others::of(&room) {
-            return self.on_line(&room, &theirs, &message);
+    /// A message came. What gossip is told decides whether it travels on and whether its bringer is penalised.
+    pub(super) fn on_message(&mut self, topic: TopicIndex, message: &Signed, bringer: PeerId) -> gossip::Verdict {
+        let Some(room) = self.topics.room(topic) else { return gossip::Verdict::Ignore };
+        let inbound = inbound(message);
+        let Ok(source) = PeerId::from_bytes(inbound.from) else { return gossip::Verdict::Reject };
+        // What we said in an earlier run, or on another machine.
+        if source == *self.swarm.local_peer_id() {
+            self.on_own_heard(&room, inbound.data);
+            return gossip::Verdict::Ignore;
         }
-        let Some(source) = message.source else { return MessageAcceptance::Reject };
-        let (now, from) = (self.now(), source.to_bytes());
-        let inbound = Inbound::new(&from, &message.data);
-        let (is_own, at) = (source == bringer, Instant::now());
+        if let Some(theirs) = others::of(&room) {
+            return self.on_line(&room, &theirs, source, inbound);
+        }
+        let (is_own, now, at) = (source == bringer, self.now(), Instant::now());
         let verdict = self.core.handle_message(&room, inbound, now);
         let acceptance = acceptance(&verdict);
         match verdict {
@@ -257,7 +251,7 @@ impl Node {
                 shown.into_iter().for_each(|event| self.hub.emit(event));
             }
             Verdict::Duplicate if is_own => {
-                if let Ok(frame) = Frame::decode(&message.data) {
+                if let Ok(frame) = Frame::decode(message.strict().data) {
                     let shown = self.holdback.on_own(&source, frame.stamp, at);
                     shown.into_iter().for_each(|event| self.hub.emit(event));
                 }

@@ -16,7 +16,7 @@ use crate::{
         interfaces::{self, INTERFACES_MAX},
         mdns,
     },
-    wire::frame::Frame,
+    wire::{frame::Frame, room::RoomName},
 };
 use libp2p::{Multiaddr, PeerId, TransportError, multiaddr::Protocol, swarm::DialError};
 use std::{
@@ -61,12 +61,14 @@ impl Node {
         if let Some(address) = self.twin.due(now) {
             self.on_twin(&format!("at {address}"), now);
         }
-        while let Some((topic, data)) = self.swarm.behaviour_mut().gossip.pop_own_heard() {
-            let is_ours = self.room_of(&topic).is_some_and(|room| !room.is_others());
-            let stamp = Frame::decode(&data).ok().map(|frame| frame.stamp);
-            if is_ours && stamp.is_some_and(|stamp| self.twin.is_foreign(stamp)) {
-                self.on_twin("where its lines come from", now);
-            }
+    }
+
+    /// A message came that is signed by us: from an earlier run, or of another program with our identity.
+    pub(super) fn on_own_heard(&mut self, room: &RoomName, data: &[u8]) {
+        self.count("gossip: messages signed by us");
+        let stamp = Frame::decode(data).ok().map(|frame| frame.stamp);
+        if !room.is_others() && stamp.is_some_and(|stamp| self.twin.is_foreign(stamp)) {
+            self.on_twin("where its lines come from", Instant::now());
         }
     }
 

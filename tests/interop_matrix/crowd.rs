@@ -2,14 +2,13 @@
 
 use crate::world::{GENEROUS, Host};
 use futures::StreamExt;
-use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId};
 use libp2p::identity::Keypair;
 use libp2p::swarm::{self, Swarm, SwarmEvent};
+use libp2p_gossipsub::{self as gossipsub, IdentTopic, MessageAuthenticity, MessageId};
 use smol::future::FutureExt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use stonechat::net::{self, executor::Executor, tcp, yamux};
-use stonechat::node::limits;
 
 /// Between the dials of one of them and the next: some take few connections a second from one address.
 const STAGGER: Duration = Duration::from_millis(400);
@@ -67,10 +66,17 @@ async fn one(executor: &Executor, topic: &str, addresses: &[String], number: usi
     }
 }
 
+/// As the specification names messages.
+fn name(message: &gossipsub::Message) -> MessageId {
+    let mut id = message.source.map(|peer| peer.to_bytes()).unwrap_or_default();
+    id.extend(message.sequence_number.unwrap_or_default().to_be_bytes());
+    MessageId::from(id)
+}
+
 fn swarm(key: &Keypair, executor: &Executor) -> Swarm<gossipsub::Behaviour> {
     let transport = net::transport(key, tcp::Config::default(), yamux::Config::default()).expect("Ed25519 signs");
     let config = gossipsub::ConfigBuilder::default()
-        .message_id_fn(|message| MessageId::from(limits::message_id(message).0))
+        .message_id_fn(name)
         // Of newer ones py takes others into a full mesh, to see whether they are better.
         .protocol_id("/meshsub/1.0.0", gossipsub::Version::V1_0)
         // Nobody ever says that a message is good: none is handed on.

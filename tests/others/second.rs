@@ -5,12 +5,11 @@ use super::peer::{PATIENCE, Peer};
 use super::{PAUSE, id, in_room};
 use futures::{StreamExt, channel::mpsc};
 use libp2p::{
-    Multiaddr, gossipsub,
-    gossipsub::{IdentTopic, MessageAuthenticity},
-    identify,
+    Multiaddr, identify,
     identity::Keypair,
     swarm::{self, NetworkBehaviour, Swarm, SwarmEvent, dial_opts::DialOpts, dial_opts::PeerCondition},
 };
+use libp2p_gossipsub::{self as gossipsub, IdentTopic, MessageAuthenticity};
 use std::sync::mpsc as std_mpsc;
 use stonechat::net::{self, executor::Executor, tcp, yamux};
 

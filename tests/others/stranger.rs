@@ -4,10 +4,10 @@ use super::peer::PATIENCE;
 use futures::{StreamExt, channel::mpsc};
 use libp2p::{
     Multiaddr,
-    gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId},
     identity::Keypair,
     swarm::{self, Swarm, SwarmEvent},
 };
+use libp2p_gossipsub::{self as gossipsub, IdentTopic, MessageAuthenticity, MessageId};
 use std::{sync::mpsc as std_mpsc, thread::JoinHandle, time::Duration};
 use stonechat::net::{self, executor::Executor, tcp, yamux};
 

@@ -5,7 +5,7 @@ use super::tokens::{Token, tokens};
 use std::collections::BTreeMap;
 
 /// The floors of the house. Two folders on one floor do not know each other.
-const FLOORS: [(&str, u32); 9] = [
+const FLOORS: [(&str, u32); 10] = [
     ("base", 0),
     ("wire", 1),
     ("chat", 2),
@@ -13,8 +13,9 @@ const FLOORS: [(&str, u32); 9] = [
     ("gossip", 2),
     ("net", 3),
     ("store", 3),
-    ("node", 4),
-    ("app", 5),
+    ("swarm", 4),
+    ("node", 5),
+    ("app", 6),
 ];
 
 /// `crate::net::tcp` as `["net", "tcp"]`.

@@ -11,6 +11,8 @@ pub mod peer;
 #[allow(unused_imports)]
 pub use foreign::Foreign;
 pub use host::{Host, Subnet};
+// Nor peers that are processes.
+#[allow(unused_imports)]
 pub use peer::Peer;
 
 use std::process::{Command, Output};

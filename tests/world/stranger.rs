@@ -2,12 +2,11 @@
 
 use super::world::{GENEROUS, Host, Peer};
 use futures::{FutureExt, StreamExt};
-use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId};
 use libp2p::swarm::{self, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, identity::Keypair};
+use libp2p_gossipsub::{self as gossipsub, IdentTopic, MessageAuthenticity, MessageId};
 use std::time::{Duration, Instant};
 use stonechat::net::{self, executor::Executor, tcp, yamux};
-use stonechat::node::limits;
 
 /// What happened to a stranger.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,10 +64,17 @@ pub fn say(
     })
 }
 
+/// As the specification names messages.
+fn name(message: &gossipsub::Message) -> MessageId {
+    let mut id = message.source.map(|peer| peer.to_bytes()).unwrap_or_default();
+    id.extend(message.sequence_number.unwrap_or_default().to_be_bytes());
+    MessageId::from(id)
+}
+
 fn swarm(key: &Keypair, executor: &Executor) -> Swarm<gossipsub::Behaviour> {
     let transport = net::transport(key, tcp::Config::default(), yamux::Config::default()).expect("Ed25519 signs");
     let config = gossipsub::ConfigBuilder::default()
-        .message_id_fn(|message| MessageId::from(limits::message_id(message).0))
+        .message_id_fn(name)
         .max_transmit_size(1 << 20)
         .heartbeat_initial_delay(Duration::from_millis(100))
         .build()

@@ -9,6 +9,7 @@ use crate::wire::rpc::{List, Message, Parts};
 use alloc::{format, string::String, string::ToString};
 
 mod places;
+mod streams;
 
 const LOBBY: TopicIndex = TopicIndex(0);
 const START: u64 = 1_000_000;
@@ -235,6 +236,7 @@ fn what_a_newcomer_missed_is_offered_three_times_and_then_there_is_rest() {
     let ids = [&7_u64.to_be_bytes()[..], &9_u64.to_be_bytes()];
     part(&mut core, 1, Part::IWant { ids: List::ids(&ids) }, START);
     assert_eq!(said(&mut core), ["1: message 7"]);
+    assert_eq!((core.recovery().given, core.recovery().asked), (1, 0));
     meet(&mut core, 2, Protocol::V10);
     said(&mut core);
     let long = START + limits::OFFER_MS;
@@ -263,37 +265,6 @@ fn what_a_queue_could_not_hold_is_offered_also_in_the_mesh() {
 }
 
 #[test]
-fn over_a_new_stream_all_is_told_again_and_what_may_be_lost_is_offered() {
-    let mut core = with_peers(2);
-    quiet(&mut core);
-    publish(&mut core, 7, START);
-    publish(&mut core, 8, START + limits::LOST_MS);
-    quiet(&mut core);
-    said(&mut core);
-    let now = START + limits::LOST_MS + 10;
-    core.handle(Input::Reset { peer: PeerIndex(1) }, now);
-    assert_eq!(said(&mut core), ["1: in, graft"]);
-    wait(&mut core);
-    assert_eq!(said(&mut core), ["1: ihave 8"]);
-}
-
-#[test]
-fn a_peer_that_does_not_name_a_room_on_its_new_stream_has_left_it() {
-    let mut core = with_peers(2);
-    let peer = PeerIndex(1);
-    core.handle(Input::Opened { peer }, START);
-    core.handle(Input::End { peer }, START);
-    assert_eq!(said(&mut core), ["1: in, graft"], "it has not said anything yet");
-    part(&mut core, 1, Part::Subscription { is_in: true, topic: b"attic" }, START);
-    core.handle(Input::End { peer }, START);
-    assert_eq!(said(&mut core), ["1 left"]);
-    core.handle(Input::Opened { peer: PeerIndex(0) }, START);
-    part(&mut core, 0, Part::Subscription { is_in: true, topic: b"lobby" }, START);
-    core.handle(Input::End { peer: PeerIndex(0) }, START);
-    assert_eq!((said(&mut core).len(), core.members(LOBBY).count()), (1, 1));
-}
-
-#[test]
 fn who_offers_is_asked_once_and_then_the_next() {
     let mut core = with_peers(3);
     quiet(&mut core);
@@ -309,7 +280,7 @@ fn who_offers_is_asked_once_and_then_the_next() {
     core.handle(Input::Disconnected { peer: PeerIndex(2) }, START);
     quiet(&mut core);
     assert_eq!(said(&mut core), ["1: iwant 7"], "once more");
-    assert_eq!(core.messages.asked.meter().length, 0);
+    assert_eq!((core.messages.asked.meter().length, core.recovery().asked), (0, 4));
     part(&mut core, 1, Part::IHave { topic: b"attic", ids: List::ids(&ids) }, START);
     assert_eq!(said(&mut core), [""; 0], "of no room of ours");
 }

@@ -1,4 +1,4 @@
-//! Floor 4. Stands on: base, wire, net.
+//! Floor 5. Stands on: base, wire, net.
 //!
 //! Lines of ours until they have arrived: those that wait, because nobody is in their room or nobody there reads as fast as
 //! we talk, and those handed out that somebody may not have.

@@ -29,8 +29,8 @@ pub const REUNION_MS_MAX: u64 = 1_000;
 /// Peers lost within this time of each other were lost together (milliseconds): dead links are found out one by one. Source: a ping
 /// to each begins within two seconds, and a connection takes one to close.
 pub const TOGETHER_MS: u64 = 4_000;
-/// How far back a line may have been dropped when a peer is reported as too slow (milliseconds). Source: gossipsub reports it
-/// at its heartbeat, each second while lines are said.
+/// How far back a line may have been dropped when a peer is reported as too slow (milliseconds). Guess: it is
+/// reported at once, and behind a burst of lines.
 pub const SLOW_MS: u64 = 2_500;
 
 /// The lines, and who is to have them.

@@ -40,6 +40,8 @@ pub struct Strict<'a> {
     pub topic: &'a [u8],
     /// The author's signature.
     pub signature: &'a [u8],
+    /// The author's public key as protobuf, empty if it did not come along.
+    pub key: &'a [u8],
 }
 
 impl<'a> Message<'a> {
@@ -65,8 +67,8 @@ impl<'a> Message<'a> {
     /// What every signed message has, if this one has all of it.
     pub fn strict(&self) -> Option<Strict<'a>> {
         let seqno = u64::from_be_bytes(self.seqno?.try_into().ok()?);
-        let data = self.data.unwrap_or_default();
-        Some(Strict { from: self.from?, data, seqno, topic: self.topic?, signature: self.signature? })
+        let (data, key) = (self.data.unwrap_or_default(), self.key.unwrap_or_default());
+        Some(Strict { from: self.from?, data, seqno, topic: self.topic?, signature: self.signature?, key })
     }
 
     /// Bytes of the encoding.

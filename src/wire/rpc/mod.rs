@@ -36,7 +36,10 @@ mod message;
 
 mod part;
 
+mod frame;
+
 pub use error::{DecodeError, EncodeError, Piece};
+pub use frame::{Head, Rpcs};
 pub use list::List;
 pub use message::{Message, SIGNED_PREFIX, Strict};
 pub use part::{Part, Parts, encode_frame, frame_len};

@@ -94,3 +94,22 @@ fn a_place_may_be_asked_for_before_our_stream_stands() {
     core.handle(Input::Speaks { peer, protocol: Protocol::V11 }, START);
     assert_eq!(said(&mut core), ["1: in, graft"]);
 }
+
+#[test]
+fn in_a_flood_nobody_is_idle_for_want_of_time_and_who_says_little_is_offered_too() {
+    let mut settings = settings(Mesh::of_board(64));
+    (settings.store_messages_max, settings.store_bytes_max, settings.seen_max) = (2_000, 4_000_000, 10_000);
+    let mut core = Core::new(settings, START);
+    core.handle(Input::Subscribe { topic: LOBBY, name: b"lobby", by_content: false }, START);
+    (0..2).for_each(|peer| meet(&mut core, peer, Protocol::V12));
+    bring(&mut core, 0, b"quiet", 1, START);
+    (1_000..2_900).for_each(|number| _ = bring(&mut core, 0, b"loud", number, START + number));
+    assert!(core.mesh(LOBBY).eq([PeerIndex(0), PeerIndex(1)]), "each of two seconds");
+    core.handle(Input::Disconnected { peer: PeerIndex(1) }, START + 3_000);
+    said(&mut core);
+    meet(&mut core, 1, Protocol::V12);
+    said(&mut core);
+    wait(&mut core);
+    let offered = said(&mut core).into_iter().find(|said| said.starts_with("1: ihave")).unwrap();
+    assert!(offered.split(' ').skip(2).count() == limits::OFFER_IDS_MAX && offered.contains(" 1 "), "{offered}");
+}
