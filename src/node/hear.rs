@@ -215,8 +215,8 @@ impl Node {
 
     fn on_gossip(&mut self, event: gossip::Event) {
         match event {
-            gossip::Event::Message { topic, key, message, from } => {
-                let verdict = self.on_message(topic, &message, from);
+            gossip::Event::Message { topic, key, message, from, was_asked } => {
+                let verdict = self.on_message(topic, &message, from, was_asked);
                 self.swarm.behaviour_mut().gossip.judge(key, verdict);
             }
             gossip::Event::Subscribed { peer, topic } => {
