@@ -63,11 +63,11 @@ impl Asked {
         true
     }
 
-    /// A message came.
-    pub(super) fn on_arrived(&mut self, key: Key) {
-        if let Some(at) = self.keys.iter().position(|known| *known == key) {
-            self.remove(at);
-        }
+    /// A message came: whether it was asked for.
+    pub(super) fn on_arrived(&mut self, key: Key) -> bool {
+        let at = self.keys.iter().position(|known| *known == key);
+        at.into_iter().for_each(|at| self.remove(at));
+        at.is_some()
     }
 
     /// A peer is gone: others are asked for what it was asked for.
@@ -144,7 +144,7 @@ mod tests {
         asked.on_gone(peer(5), 10_001);
         assert_eq!(asked.pop_due(10_001), None, "but not of one who is gone");
         assert!(asked.on_offer(Key(7), b"seven", peer(5), 60_000));
-        asked.on_arrived(Key(7));
+        assert!(asked.on_arrived(Key(7)) && !asked.on_arrived(Key(7)));
         assert_eq!(asked.next_due(), None);
     }
 

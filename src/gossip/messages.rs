@@ -138,7 +138,7 @@ impl Messages {
         entry.has.insert(peer);
         entry.from = Some(peer);
         self.seen.insert(entry.key, topics.find(topic).is_some_and(|topic| topic.by_content), cx.now);
-        self.asked.on_arrived(entry.key);
+        let was_asked = self.asked.on_arrived(entry.key);
         if message.bytes().len() >= UNWANTED_BYTES_MIN {
             let ids = [id];
             for member in topics.find(topic).into_iter().flat_map(|topic| topic.members()) {
@@ -150,7 +150,7 @@ impl Messages {
         }
         let key = entry.key;
         self.store.await_verdict(entry, cx.now);
-        cx.out.push(Output::Deliver { from: peer, topic, key, message });
+        cx.out.push(Output::Deliver { from: peer, topic, key, message, was_asked });
     }
 
     /// A message as it is kept; its author and whoever said so have it.

@@ -107,8 +107,8 @@ fn allowed<'a>(
     ids.iter().take(allowed)
 }
 
-/// As many as one offer holds, the newest first. Of too many the newest of each author, so that one who says much leaves
-/// room for the rest.
+/// As many as one offer holds, the oldest first, for so they are asked for. Of too many the newest of each author, so that
+/// one who says much leaves room for the rest.
 fn shared<'a>(lacking: &[&'a Entry]) -> impl Iterator<Item = &'a Entry> + use<'a> {
     let mut newest: Vec<(u32, &Entry)> = lacking.iter().rev().map(|entry| (0, *entry)).collect();
     if newest.len() > OFFER_IDS_MAX {
@@ -119,7 +119,9 @@ fn shared<'a>(lacking: &[&'a Entry]) -> impl Iterator<Item = &'a Entry> + use<'a
         }
         newest.sort_by_key(|(place, _)| *place);
     }
-    newest.into_iter().take(OFFER_IDS_MAX).map(|(_, entry)| entry)
+    newest.truncate(OFFER_IDS_MAX);
+    newest.sort_by_key(|(_, entry)| entry.serial);
+    newest.into_iter().map(|(_, entry)| entry)
 }
 
 /// Tells everybody in a topic what they may lack. True if that is to be done again.

@@ -40,6 +40,8 @@ pub enum Output {
         key: Key,
         /// The whole of it.
         message: Signed,
+        /// Whether it was offered and asked for: such do not come in order.
+        was_asked: bool,
     },
     /// What became of a [`Input::Publish`](super::input::Input::Publish): to how many peers it goes out now.
     Published {

@@ -233,8 +233,8 @@ impl Node {
 
     fn on_gossip(&mut self, event: gossip::Event) {
         match event {
-            gossip::Event::Message { topic, key, message, from } => {
-                let verdict = self.on_message(topic, &message, from);
+            gossip::Event::Message { topic, key, message, from, was_asked } => {
+                let verdict = self.on_message(topic, &message, from, was_asked);
                 if matches!(verdict, crate::gossip::Verdict::Accept) {
                     self.admission.on_first(&from, Instant::now());
                 }

@@ -224,7 +224,13 @@ impl Node {
     }
 
     /// A message came. What gossip is told decides whether it travels on and whether its bringer is penalised.
-    pub(super) fn on_message(&mut self, topic: TopicIndex, message: &Signed, bringer: PeerId) -> gossip::Verdict {
+    pub(super) fn on_message(
+        &mut self,
+        topic: TopicIndex,
+        message: &Signed,
+        bringer: PeerId,
+        was_asked: bool,
+    ) -> gossip::Verdict {
         let Some(room) = self.topics.room(topic) else { return gossip::Verdict::Ignore };
         let inbound = inbound(message);
         let Ok(source) = PeerId::from_bytes(inbound.from) else { return gossip::Verdict::Reject };
@@ -236,7 +242,8 @@ impl Node {
         if let Some(theirs) = others::of(&room) {
             return self.on_line(&room, &theirs, source, inbound);
         }
-        let (is_own, now, at) = (source == bringer, self.now(), Instant::now());
+        // What an author says of itself comes in order, but not what it is asked for.
+        let (is_own, now, at) = (source == bringer && !was_asked, self.now(), Instant::now());
         let verdict = self.core.handle_message(&room, inbound, now);
         let acceptance = acceptance(&verdict);
         match verdict {

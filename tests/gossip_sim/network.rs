@@ -272,7 +272,7 @@ impl Network {
         while let Some(output) = self.nodes[node].core.poll_output() {
             match output {
                 Output::Send { peer, frame } => self.send(node, usize::from(peer.0), frame),
-                Output::Deliver { from, topic, key, message } => {
+                Output::Deliver { from, topic, key, message, .. } => {
                     assert_eq!(topic, ROOM);
                     self.on_delivered(node, usize::from(from.0), &message);
                     self.nodes[node].core.handle(Input::Judged { key, verdict: Verdict::Accept }, self.now);

@@ -230,7 +230,7 @@ fn what_a_newcomer_missed_is_offered_three_times_and_then_there_is_rest() {
     assert_eq!(said(&mut core), ["1: in", "1 joined", "1: graft"]);
     for _ in 0..3 {
         wait(&mut core);
-        assert_eq!(said(&mut core), ["1: ihave 8 7"]);
+        assert_eq!(said(&mut core), ["1: ihave 7 8"]);
     }
     assert_eq!(core.poll_timeout(), None);
     let ids = [&7_u64.to_be_bytes()[..], &9_u64.to_be_bytes()];

@@ -58,6 +58,8 @@ pub enum Event {
         key: Key,
         /// The whole of it.
         message: Signed,
+        /// Whether it was offered and asked for: such do not come in order.
+        was_asked: bool,
     },
     /// A peer is in a joined topic.
     Subscribed {

@@ -139,9 +139,9 @@ impl Exchange {
                         self.core.handle(Input::Dropped { peer: index, frame }, now);
                     }
                 }
-                Output::Deliver { from, topic, key, message } => {
+                Output::Deliver { from, topic, key, message, was_asked } => {
                     let Some(from) = self.peers.find(from).map(|peer| peer.id) else { continue };
-                    self.events.push_back(Event::Message { from, topic, key, message });
+                    self.events.push_back(Event::Message { from, topic, key, message, was_asked });
                 }
                 Output::Published { result, .. } => self.published = Some(result),
                 Output::Subscribed { peer, topic } => {

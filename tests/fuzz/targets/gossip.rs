@@ -177,7 +177,7 @@ impl World {
                         self.core.handle(Input::Dropped { peer, frame }, self.now);
                     }
                 }
-                Output::Deliver { from, topic, key, message } => {
+                Output::Deliver { from, topic, key, message, .. } => {
                     assert!(self.peers.contains_key(&from.0));
                     self.pending.push(key);
                     let number = message.strict().data[0];
