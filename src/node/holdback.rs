@@ -21,8 +21,9 @@ pub const HELD_RETURN_MS_MAX: u64 = 4_000;
 const _: () = assert!(HELD_QUIET_MS > super::outbox::HOLD_UP_MS_MAX && HELD_QUIET_MS < HELD_RETURN_MS_MAX);
 
 /// Lines held back at most, of all together (lines); then those of whoever was first to have some are let go. Cost: some 500
-/// bytes each. Guess: some authors who say ten a second.
-pub const HELD_MAX: usize = 128;
+/// bytes each. Guess: as many as are offered at once to who is back, and some that are said meanwhile.
+pub const HELD_MAX: usize = 384;
+const _: () = assert!(HELD_MAX > crate::gossip::settings::OFFER_IDS_MAX);
 /// Authors of whom lines may be held back. Guess: a full house of a large board.
 pub const HELD_AUTHORS_MAX: usize = 64;
 
