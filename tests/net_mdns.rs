@@ -140,6 +140,8 @@ fn a_changed_address_is_told() {
     println!("the new address is known after {:?}", told - changed);
     a.wait_gone(&b, "10.9.0.2");
     // One more, while the former stays.
+    // Of that network both have an address, as on every link: what is off it is not believed.
+    lan.host(0, "addr add fd00:9::1/64 dev eth0 nodad");
     lan.host(1, "addr add fd00:9::2/64 dev eth0 nodad");
     a.wait_found(&b, "fd00:9::2");
 }

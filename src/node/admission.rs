@@ -8,8 +8,14 @@ use super::peers::{
 };
 use crate::base::{board::Limits, hash::rust_hash, random::Random};
 use libp2p::{PeerId, core::ConnectedPoint, swarm::ConnectionId};
-use std::{collections::BTreeMap, net::IpAddr, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
+/// Milliseconds after a peer said who it is in which it has said what rooms of ours it is in, on all but the worst links.
+const ROOMS_MS: u64 = 1_000;
 /// One place in this many held by one address is worth a word when the house is full.
 const CROWDING_SHARE: usize = 3;
 
@@ -29,6 +35,8 @@ fn places(limits: &Limits, is_bootstrap: bool) -> Places {
 /// The connected peers as guests.
 pub(super) struct Admission {
     guests: Connections,
+    /// Peers that said who they are, and when.
+    identified: BTreeMap<PeerId, Instant>,
     goal: usize,
     settled_max: usize,
     has_news: bool,
@@ -39,7 +47,14 @@ impl Admission {
     pub fn new(limits: &Limits, is_bootstrap: bool, seed: u64) -> Self {
         let places = places(limits, is_bootstrap);
         let guests = Connections::new(places, Random::new(seed));
-        Admission { guests, goal: places.goal, settled_max: places.settled.min(places.inbound), has_news: false }
+        let identified = BTreeMap::new();
+        Admission {
+            guests,
+            identified,
+            goal: places.goal,
+            settled_max: places.settled.min(places.inbound),
+            has_news: false,
+        }
     }
 
     /// Peers that are looked for. The places above are for those who come by themselves, so that in a network of equals
@@ -68,11 +83,15 @@ impl Admission {
 
     /// The last connection of a peer is gone. Whether we let it go.
     pub fn on_gone(&mut self, peer: &PeerId) -> bool {
+        self.identified.remove(peer);
         self.guests.on_closed(peer, 0).is_some_and(|gone| gone.is_leaving())
     }
 
-    /// A peer said who it is.
-    pub fn on_identified(&mut self, peer: &PeerId) {
+    /// A peer said who it is. Its rooms come with it, and those that we are not in are not told of.
+    pub fn on_identified(&mut self, peer: &PeerId, now: Instant) {
+        if self.guests.peer(peer).is_some_and(|guest| !guest.is_settled()) {
+            self.identified.entry(*peer).or_insert(now);
+        }
         self.guests.on_identified(peer, false);
         self.has_news = true;
     }
@@ -114,7 +133,8 @@ impl Admission {
 
     /// When somebody has had its time.
     pub fn next_due(&self) -> Option<Instant> {
-        self.guests.next_judgement()
+        let said = self.identified.values().map(|at| *at + Duration::from_millis(ROOMS_MS));
+        said.chain(self.guests.next_judgement()).min()
     }
 
     /// Whether there may be somebody to let go.
@@ -125,6 +145,9 @@ impl Admission {
     /// Who is to go now, and why.
     pub fn judge(&mut self, now: Instant) -> Vec<(PeerId, LetGo)> {
         self.has_news = false;
+        let silent = |at: &Instant| *at + Duration::from_millis(ROOMS_MS) <= now;
+        self.identified.iter().filter(|(_, at)| silent(at)).for_each(|(peer, _)| self.guests.on_told(peer));
+        self.identified.retain(|_, at| !silent(at));
         self.guests.judge(now)
     }
 

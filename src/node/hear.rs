@@ -103,7 +103,7 @@ impl Node {
         if !is_ours && info.protocols.iter().any(|protocol| gossip::is_gossip(protocol.as_ref())) {
             self.peers.note_speaker(&peer_id, now);
         }
-        self.admission.on_identified(&peer_id);
+        self.admission.on_identified(&peer_id, now);
         let Some(connected) = self.peers.connected_mut(&peer_id) else { return };
         connected.agent =
             crate::chat::sanitize::text(&info.agent_version).to_string().chars().take(AGENT_CHARS_MAX).collect();

@@ -92,6 +92,11 @@ impl Connections {
         known.for_each(|known| (known.is_identified, known.recommends) = (true, recommends));
     }
 
+    /// A peer had time to say what topics it is in.
+    pub fn on_told(&mut self, peer: &PeerId) {
+        self.peers.get_mut(peer).into_iter().for_each(|known| known.has_told = true);
+    }
+
     /// A peer is in a topic. True if that is new.
     pub fn on_subscribed(&mut self, peer: &PeerId, topic: Topic) -> bool {
         let Some(known) = self.peers.get_mut(peer) else { return false };
