@@ -51,13 +51,15 @@ pub fn parts(board: &BoardFile) -> [(&'static str, u64); 10] {
     let of = |name| board.limit(name);
     let at_rest = of("connections_max") * CONNECTION_BYTES + 2 * of("connections_pending_max") * HANDSHAKE_BYTES;
     let kept = KEPT.0 * of("gossip_queue_messages_max") * KEPT.1;
+    // Those who may stay, and the places for newcomers: a sixteenth of all, two at the least.
+    let inbound = of("connections_inbound_max") + (of("connections_max") / 16).max(2);
     let of_peers = of("connections_max") * (PEER_BYTES.0 + of("rooms_max") * PEER_BYTES.1 + UNHANDLED_BYTES);
     let peers = of("mdns_peers_max") + of("remembered_peers_max") + DHT_PEERS;
     [
         ("the program", PROGRAM_BYTES),
         ("connections", at_rest),
         ("what nobody has read", of("unread_bytes_max")),
-        ("what is read in part", of("connections_inbound_max") * of("yamux_streams_max") * PART_BYTES),
+        ("what is read in part", inbound * of("yamux_streams_max") * PART_BYTES),
         ("gossip", GOSSIP_BYTES + kept + IDS.0 * IDS.1 + of_peers),
         ("messages waiting to be sent", of("connections_max") * of("gossip_queue_messages_max") * MESSAGE_BYTES),
         ("lines that may not have arrived", of("rooms_max") * of("outbox_bytes_max")),

@@ -39,7 +39,12 @@ pub const LIMITS: &[Key] = &[
     key("peers_low", 2, 64, "connected peers below which the node looks for more"),
     key("peers_high", 6, 256, "connected peers above which the node lets some go"),
     key("connections_max", 10, 512, "established connections, inbound and outbound together"),
-    key("connections_inbound_max", 8, 512, "established inbound connections"),
+    key(
+        "connections_inbound_max",
+        8,
+        512,
+        "established inbound connections of peers that stay; newcomers have some of connections_max besides",
+    ),
     key("connections_outbound_max", 8, 512, "established outbound connections"),
     key("connections_pending_max", 4, 64, "connections still in their handshake, each direction"),
     key("accepts_per_second_max", 8, 1_024, "connections accepted per second from everyone"),

@@ -23,8 +23,7 @@ const MOST_MS: u128 = 1_500;
 /// A hub and as many leaves as it keeps, which know nobody else.
 fn star(name: &str) {
     let limits = &board(name).limits;
-    // Whoever is above the high mark is let go.
-    let leaves = usize::from(limits.connections_inbound_max.min(limits.peers_high));
+    let leaves = usize::from(limits.connections_inbound_max);
     let hub = Many::start(vec![dialling(vec![], board(name))], None);
     let address = hub.address(0);
     let around = (0..leaves).map(|_| dialling(vec![address.clone()], board(name))).collect();

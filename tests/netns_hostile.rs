@@ -84,8 +84,7 @@ fn thirty_two_hostile_peers_stay_below_the_boards_sum() {
         for attack in Campaign::attacks() {
             assert!(campaign.begun().get(&attack).is_some_and(|count| *count > 0), "{attack} never had a connection");
         }
-        // Two of the places are kept free for newcomers.
-        let most = u32::from(board.limits.connections_inbound_max) - 2;
+        let most = u32::from(board.limits.connections_inbound_max);
         assert!(peers.is_some_and(|peers| peers >= most), "the house was never full: {peers:?} of {most}");
     }
     let line = "it is quiet again";

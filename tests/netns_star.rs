@@ -23,8 +23,7 @@ fn star(name: &str) {
     let (home, away) = (world.host("hub", &lan), world.host("leaves", &lan));
     let listens = |config: Config| Config { listen: vec!["/ip4/0.0.0.0/tcp/0".parse().unwrap()], ..config };
     let limits = &board(name).limits;
-    // Whoever is above the high mark is let go.
-    let leaves = usize::from(limits.connections_inbound_max.min(limits.peers_high));
+    let leaves = usize::from(limits.connections_inbound_max);
     let hub = Many::start(vec![listens(dialling(vec![], board(name)))], Some(&home.namespace));
     let address = hub.address(0);
     let port = address.iter().nth(1).expect("a port");

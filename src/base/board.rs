@@ -51,7 +51,7 @@ pub struct Limits {
     pub peers_high: u16,
     /// Established connections, inbound and outbound together.
     pub connections_max: u16,
-    /// Established inbound connections.
+    /// Established inbound connections of peers that stay; newcomers have some of connections_max besides.
     pub connections_inbound_max: u16,
     /// Established outbound connections.
     pub connections_outbound_max: u16,

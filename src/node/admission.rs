@@ -4,7 +4,7 @@
 use super::peers::{
     address::{Network, Topic, ip_of},
     connections::{Arrival, Connected, Connections, LetGo},
-    places::{Places, admission_places},
+    places::Places,
 };
 use crate::base::{board::Limits, hash::rust_hash, random::Random};
 use libp2p::{PeerId, core::ConnectedPoint, swarm::ConnectionId};
@@ -24,14 +24,6 @@ fn topic_of(topic: &str) -> Topic {
     Topic(rust_hash(topic.as_bytes()))
 }
 
-/// The places of a board as they are lived in. Those kept free for newcomers are a part of what the board allows of
-/// inbound connections.
-fn places(limits: &Limits, is_bootstrap: bool) -> Places {
-    let places = Places::new(limits, is_bootstrap);
-    let spare = usize::from(admission_places(limits.connections_max));
-    Places { inbound: places.inbound.saturating_sub(spare).max(1), ..places }
-}
-
 /// The connected peers as guests.
 pub(super) struct Admission {
     guests: Connections,
@@ -45,7 +37,7 @@ pub(super) struct Admission {
 impl Admission {
     /// Nobody yet.
     pub fn new(limits: &Limits, is_bootstrap: bool, seed: u64) -> Self {
-        let places = places(limits, is_bootstrap);
+        let places = Places::new(limits, is_bootstrap);
         let guests = Connections::new(places, Random::new(seed));
         let identified = BTreeMap::new();
         Admission {
@@ -186,24 +178,5 @@ fn arrival(connection: ConnectionId, endpoint: &ConnectedPoint) -> Arrival {
         keeps_topics: false,
         is_given: false,
         is_explored: false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::board::BOARDS;
-
-    #[test]
-    fn on_every_board_there_is_a_place_left_to_look_at_a_newcomer() {
-        for board in BOARDS {
-            let (limits, spare) = (&board.limits, usize::from(admission_places(board.limits.connections_max)));
-            for is_bootstrap in [false, true] {
-                let places = places(limits, is_bootstrap);
-                assert!(places.inbound + spare <= limits.connections_inbound_max.into(), "{}", board.name);
-                assert!(places.settled + spare <= limits.connections_max.into(), "{}", board.name);
-                assert!(places.inbound >= usize::from(limits.peers_low), "{}", board.name);
-            }
-        }
     }
 }

@@ -40,6 +40,7 @@ pub struct TooMany {
 #[derive(Debug)]
 pub struct Behaviour {
     pending_max: usize,
+    /// Those who may stay, and newcomers.
     inbound_max: usize,
     outbound_max: usize,
     all_max: usize,
@@ -63,9 +64,10 @@ fn check(count: usize, most: usize, name: &'static str, what: &'static str) -> R
 impl Behaviour {
     /// What a board allows.
     pub fn new(limits: &Limits) -> Self {
+        let spare = admission_places(limits.connections_max);
         Behaviour {
             pending_max: limits.connections_pending_max.into(),
-            inbound_max: limits.connections_inbound_max.into(),
+            inbound_max: limits.connections_max.min(limits.connections_inbound_max.saturating_add(spare)).into(),
             outbound_max: limits.connections_outbound_max.into(),
             all_max: limits.connections_max.into(),
             pending_inbound: BTreeSet::new(),
@@ -74,7 +76,7 @@ impl Behaviour {
             outbound: BTreeSet::new(),
             peers: BTreeMap::new(),
             newcomers: BTreeMap::new(),
-            spare: admission_places(limits.connections_max).into(),
+            spare: spare.into(),
             refused: BTreeMap::new(),
         }
     }
@@ -273,7 +275,10 @@ mod tests {
 
     fn tiny() -> (Behaviour, usize) {
         let limits = &board::find("tiny").unwrap().limits;
-        (Behaviour::new(limits), limits.connections_inbound_max.into())
+        let crowd = Behaviour::new(limits);
+        let most = crowd.inbound_max;
+        assert_eq!(most, usize::from(limits.connections_inbound_max) + crowd.spare);
+        (crowd, most)
     }
 
     #[test]

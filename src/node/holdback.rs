@@ -51,6 +51,12 @@ impl Holdback {
         }
     }
 
+    /// Others brought a line of somebody who is connected before its own copy came: what it said before may be under way still.
+    /// That link may be dead without anybody knowing.
+    pub fn on_overtaken(&mut self, author: PeerId) {
+        self.on_lost(author);
+    }
+
     /// It is back in a room.
     pub fn on_returned(&mut self, author: &PeerId, now: Instant) {
         if let Some(author) = self.authors.get_mut(author)

@@ -18,8 +18,11 @@ use crate::{
     wire::{frame::Frame, room::RoomName, rpc::Strict},
 };
 use libp2p::PeerId;
+use std::time::{Duration, Instant};
 
-use std::time::Instant;
+/// How long a peer is connected until all that it says comes from itself, too, and in order (milliseconds): before, others
+/// may offer us what it said earlier. Guess: a few heartbeats.
+const OWN_COPY_MS: u64 = 5_000;
 
 /// A sentence for the user.
 pub(super) fn refuse(error: impl std::fmt::Display) -> Refused {
@@ -223,6 +226,15 @@ impl Node {
         self.update_stage();
     }
 
+    /// Whether all that a peer says in a room it says to us, too, for a while now: a peer of our kind that is connected.
+    fn says_to_us(&self, peer: &PeerId, room: &RoomName, now: Instant) -> bool {
+        let connected = self.peers.connected(peer).filter(|_| self.greetings.speaks(peer));
+        connected.is_some_and(|it| {
+            it.rooms.contains(room.as_str())
+                && now.saturating_duration_since(it.since) >= Duration::from_millis(OWN_COPY_MS)
+        })
+    }
+
     /// A message came. What gossip is told decides whether it travels on and whether its bringer is penalised.
     pub(super) fn on_message(
         &mut self,
@@ -254,6 +266,9 @@ impl Node {
                     connected.nick = nick.as_str().to_owned();
                 }
                 let (stamp, event) = (message.stamp, event_of(&message, &mut self.authors));
+                if !is_own && self.says_to_us(&source, &room, at) {
+                    self.holdback.on_overtaken(source);
+                }
                 let shown = self.holdback.on_line(&source, is_own, stamp, event, at);
                 shown.into_iter().for_each(|event| self.hub.emit(event));
             }
