@@ -3,84 +3,22 @@
 
 mod peer;
 
-use futures::future::join_all;
 use libp2p::Multiaddr;
-use peer::{PATIENCE, Peer, config};
-use std::{
-    sync::mpsc,
-    thread::JoinHandle,
-    time::{Duration, Instant},
+use peer::{
+    PATIENCE, Peer, config,
+    strangers::{Strangers, in_room, until},
 };
+use std::time::{Duration, Instant};
 use stonechat::{
     base::board::{self, Board},
-    net::executor::Executor,
-    node::{
-        self, Config, Handle, Role,
-        command::{Answer, Command},
-        event::Event,
-    },
+    node::{Config, Role, event::Event},
 };
 
 /// As long as a newcomer may take until it has what it came for.
 const ADMITTED: Duration = Duration::from_secs(30);
 
-/// The same from the very address of those who fill it: it shares what one address may bring about in a second, and their place
-/// for newcomers.
-const FROM_THEIR_ADDRESS: Duration = Duration::from_secs(90);
-
 fn tiny() -> &'static Board {
     board::find("tiny").expect("the tiny board")
-}
-
-/// Many nodes in one thread that nobody asks for anything.
-struct Strangers {
-    handles: Vec<Handle>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Strangers {
-    fn start(configs: Vec<Config>) -> Self {
-        let (give, take) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let executor = Executor::new();
-            let tasks = configs.into_iter().map(|config| {
-                let (handle, node) = node::start(config, &executor).expect("a stranger starts");
-                give.send(handle).expect("the test waits");
-                executor.spawn("node", node)
-            });
-            let tasks: Vec<_> = tasks.collect();
-            drop(give);
-            executor.block_on(join_all(tasks));
-        });
-        let mut handles = Vec::new();
-        while let Ok(handle) = take.recv_timeout(PATIENCE) {
-            handles.push(handle);
-        }
-        Strangers { handles, thread: Some(thread) }
-    }
-}
-
-impl Drop for Strangers {
-    fn drop(&mut self) {
-        smol::block_on(join_all(self.handles.iter().map(Handle::shutdown)));
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
-fn until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) -> Duration {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < limit, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    start.elapsed()
-}
-
-fn in_room(peer: &Peer) -> u32 {
-    match peer.ask(Command::Rooms {}) {
-        Ok(Answer::Rooms { rooms }) => rooms.first().map_or(0, |room| room.peers),
-        other => panic!("no rooms: {other:?}"),
-    }
 }
 
 /// gossipsub keeps every connection alive (rust-libp2p 5190), so that without more a full node admits nobody; the remedy is
@@ -109,7 +47,9 @@ fn a_full_bootstrap_node_serves_whoever_comes_and_keeps_its_mark_in_peace() {
     drop((residents, newcomers));
 }
 
-/// Strangers who share no room hold every place, from one address; the people of the room come by the same door.
+/// Strangers who share no room hold every place, and the people of the room come from their very address: they share what
+/// one address may bring about in a second, and its place for newcomers. Strangers hold that only for the moment in which
+/// they name their rooms. Those who come from elsewhere: `netns_full_house.rs`.
 fn strangers_keep_nobody_out(board: &'static Board, strangers: usize) {
     let any = |ip: &str| -> Vec<Multiaddr> { vec![format!("/ip4/{ip}/tcp/0").parse().expect("a multiaddr")] };
     let mut house = Peer::start(Config { board, ..config() });
@@ -124,7 +64,7 @@ fn strangers_keep_nobody_out(board: &'static Board, strangers: usize) {
     for n in 0..3 {
         let listen = any(&format!("127.0.0.{}", 2 + n));
         mates.push(Peer::start(Config { board: tiny(), listen, bootstrap: bootstrap.clone(), ..config() }));
-        let took = until("a mate in the room", FROM_THEIR_ADDRESS, || in_room(&house) == n + 1);
+        let took = until("a mate in the room", ADMITTED, || in_room(&house) == n + 1);
         println!("mate {n} was in after {took:.1?}, among {} peers", house.status().peers);
     }
     let start = Instant::now();

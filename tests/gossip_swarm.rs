@@ -7,6 +7,7 @@ mod others;
 
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use net::{Net, Ours, TOPIC};
+use stonechat::compat::profile::Profile;
 
 /// Several of ours, each of which dials the one before it, in one room.
 fn chain(count: usize) -> Net {
@@ -35,6 +36,23 @@ fn two_peers_talk() {
     assert_eq!(net.heard.iter().map(|heard| heard.lines.len()).collect::<Vec<_>>(), [50, 50], "each once");
     let counts = net.swarms[0].behaviour().counts();
     assert_eq!((counts.malformed, counts.unsigned, counts.refused.offenders), (0, 0, 0));
+}
+
+#[test]
+fn who_has_named_its_topics_is_told_apart_from_who_is_silent() {
+    let mut net = Net::new(3);
+    let [_, mate, stranger] = net.ids();
+    let topic = net.topic(2);
+    let elsewhere = net.swarms[2].behaviour_mut();
+    elsewhere.leave(topic);
+    elsewhere.join("stonechat/1/elsewhere", Profile::Spec);
+    for at in 1..3 {
+        let address = net.address(0);
+        net.swarms[at].dial(address).unwrap();
+    }
+    net.until("both have named theirs", |net| net.heard[0].greeted.len() == 2);
+    net.heard[0].greeted.sort_by_key(|(_, is_member)| *is_member);
+    assert_eq!(net.heard[0].greeted, [(stranger, false), (mate, true)]);
 }
 
 #[test]

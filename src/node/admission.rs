@@ -14,8 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Milliseconds after a peer said who it is in which it has said what rooms of ours it is in, on all but the worst links.
-const ROOMS_MS: u64 = 1_000;
+/// Milliseconds that a peer has to name its rooms after it said who it is. One that is in any names them at once, and what
+/// is lost on the way comes again and again within this; whoever is in none says nothing, and is waited for no longer.
+const ROOMS_MS: u64 = 3_000;
 /// One place in this many held by one address is worth a word when the house is full.
 const CROWDING_SHARE: usize = 3;
 
@@ -79,12 +80,19 @@ impl Admission {
         self.guests.on_closed(peer, 0).is_some_and(|gone| gone.is_leaving())
     }
 
-    /// A peer said who it is. Its rooms come with it, and those that we are not in are not told of.
+    /// A peer said who it is. Its rooms come with it.
     pub fn on_identified(&mut self, peer: &PeerId, now: Instant) {
         if self.guests.peer(peer).is_some_and(|guest| !guest.is_settled()) {
             self.identified.entry(*peer).or_insert(now);
         }
         self.guests.on_identified(peer, false);
+        self.has_news = true;
+    }
+
+    /// A peer has named its rooms: of ours, it is in those that came before this.
+    pub fn on_told(&mut self, peer: &PeerId) {
+        self.identified.remove(peer);
+        self.guests.on_told(peer);
         self.has_news = true;
     }
 
@@ -180,3 +188,6 @@ fn arrival(connection: ConnectionId, endpoint: &ConnectedPoint) -> Arrival {
         is_explored: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

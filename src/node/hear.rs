@@ -240,6 +240,7 @@ impl Node {
                 }
                 self.swarm.behaviour_mut().gossip.judge(key, verdict);
             }
+            gossip::Event::Greeted { peer } => self.admission.on_told(&peer),
             gossip::Event::Subscribed { peer, topic } => {
                 if let Some(room) = self.topics.room(topic) {
                     self.admission.on_topic(&peer, room.as_str(), true);

@@ -29,6 +29,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub struct Heard {
     pub members: BTreeSet<PeerId>,
+    /// Who named its topics, and whether it was a member by then.
+    pub greeted: Vec<(PeerId, bool)>,
     pub left: usize,
     pub said: Vec<String>,
     pub lines: Vec<String>,
@@ -113,6 +115,7 @@ impl Net {
                 heard.authors.push(strict.from.to_vec());
                 self.swarms[at].behaviour_mut().judge(key, Verdict::Accept);
             }
+            SwarmEvent::Behaviour(Event::Greeted { peer }) => heard.greeted.push((peer, heard.members.contains(&peer))),
             SwarmEvent::Behaviour(Event::Subscribed { peer, .. }) => assert!(heard.members.insert(peer), "twice"),
             SwarmEvent::Behaviour(Event::Unsubscribed { peer, .. }) => {
                 assert!(heard.members.remove(&peer));

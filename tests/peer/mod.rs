@@ -1,6 +1,8 @@
 //! A node in a thread of its own, for tests: it can be asked, read and frozen.
 #![allow(dead_code)] // Each test program uses a part of it.
 
+pub mod strangers;
+
 use futures::{FutureExt, StreamExt, channel::mpsc, future};
 use libp2p::{Multiaddr, identity::Keypair};
 use std::{

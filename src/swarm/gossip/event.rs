@@ -61,6 +61,11 @@ pub enum Event {
         /// Whether it was offered and asked for: such do not come in order.
         was_asked: bool,
     },
+    /// A peer named the topics it is in, as is the first thing on a stream. Those that we are in, too, came before this.
+    Greeted {
+        /// The peer.
+        peer: PeerId,
+    },
     /// A peer is in a joined topic.
     Subscribed {
         /// The peer.

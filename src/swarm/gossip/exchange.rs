@@ -186,8 +186,10 @@ impl Exchange {
         if is_first && std::mem::replace(&mut known.has_spoken, true) {
             self.tell(Input::Opened { peer });
         }
+        let mut names_topics = false;
         for rpc in batch.rpcs() {
             for part in Parts::new(rpc) {
+                names_topics |= matches!(part, Ok(Part::Subscription { .. }));
                 match part {
                     Ok(Part::Message(message)) => self.on_message(peer, &message),
                     Ok(part) => self.tell(Input::Part { peer, part }),
@@ -199,6 +201,10 @@ impl Exchange {
                 }
             }
             self.tell(Input::End { peer });
+        }
+        if is_first && names_topics {
+            let peer = self.peers.find(peer).map(|peer| peer.id);
+            self.events.extend(peer.map(|peer| Event::Greeted { peer }));
         }
         if let Some(line) = self.peers.find(peer).and_then(|peer| peer.line(connection)) {
             line.on_handled(batch.bytes());
