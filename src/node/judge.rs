@@ -14,7 +14,8 @@ impl Node {
         }
         for (peer, why) in self.admission.judge(now) {
             self.count(match why {
-                LetGo::Full | LetGo::FullInbound => "peers let go: every place is taken",
+                LetGo::FullInbound => "peers let go: every place for those who come is taken",
+                LetGo::Full => "peers let go: every place is taken",
                 LetGo::NoRoom | LetGo::Mixed => "peers let go: no room in common",
             });
             self.count("peers let go");
