@@ -46,8 +46,11 @@ const ENTRY_BYTES: u64 = 256;
 /// Peers of the DHT's table: 20 in each bucket, and few of the 256 buckets are ever filled.
 const DHT_PEERS: u64 = 320;
 
+/// Lines held back until those before them have come, and what each costs in bytes. Source: `node::holdback`.
+const HELD: (u64, u64) = (1_024, 512);
+
 /// What each part may cost, in bytes.
-pub fn parts(board: &BoardFile) -> [(&'static str, u64); 10] {
+pub fn parts(board: &BoardFile) -> [(&'static str, u64); 11] {
     let of = |name| board.limit(name);
     let at_rest = of("connections_max") * CONNECTION_BYTES + 2 * of("connections_pending_max") * HANDSHAKE_BYTES;
     let kept = KEPT.0 * of("gossip_queue_messages_max") * KEPT.1;
@@ -63,6 +66,7 @@ pub fn parts(board: &BoardFile) -> [(&'static str, u64); 10] {
         ("gossip", GOSSIP_BYTES + kept + IDS.0 * IDS.1 + of_peers),
         ("messages waiting to be sent", of("connections_max") * of("gossip_queue_messages_max") * MESSAGE_BYTES),
         ("lines that may not have arrived", of("rooms_max") * of("outbox_bytes_max")),
+        ("lines held back", HELD.0 * HELD.1),
         ("history", of("history_bytes_max") + of("history_messages_max") * HISTORY_ENTRY_BYTES + SEEN.0 * SEEN.1),
         ("events", of("control_clients_max") * of("events_queue_max") * EVENT_BYTES),
         ("tables", (peers * of("addresses_per_peer_max") + 2 * of("dht_records_max")) * ENTRY_BYTES),
