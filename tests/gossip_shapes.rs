@@ -17,8 +17,6 @@ use stonechat::node::command::Command;
 
 /// Lines are said twice a second.
 const PACE: Duration = Duration::from_millis(500);
-/// What 99 of a hundred lines may take at most, in milliseconds: a heartbeat, and the way there and back.
-const MOST_MS: u128 = 1_500;
 
 /// A hub and as many leaves as it keeps, which know nobody else.
 fn star(name: &str) {
@@ -32,7 +30,7 @@ fn star(name: &str) {
     hub.wait_in_room(|_| leaves as u32);
     let found = deliver((&around, 0), &[&hub, &around], lines(200, 24), PACE);
     println!("star, {name}, {leaves} leaves: {found}");
-    assert!(found.is_whole() && found.percentile(99) <= MOST_MS, "{found}");
+    assert!(found.is_whole(), "{found}");
     assert!((0..leaves).all(|leaf| around.status(leaf).peers == 1), "they know the hub alone");
     assert_eq!(hub.counter(0, "gossip: messages dropped, a peer reads too slowly"), 0);
 }
@@ -66,7 +64,7 @@ fn along_a_chain_of_ten_every_line_arrives_at_the_end() {
     for author in [0, 9] {
         let found = deliver((all[author], 0), &all, lines(200, 20), PACE);
         println!("chain of 10 from {author}: {found}");
-        assert!(found.is_whole() && found.percentile(99) <= MOST_MS, "{found}");
+        assert!(found.is_whole(), "{found}");
     }
 }
 
@@ -78,5 +76,5 @@ fn around_a_ring_of_twenty_every_line_arrives_once() {
     let all: Vec<&Many> = all.iter().collect();
     let found = deliver((all[7], 0), &all, lines(200, 20), PACE);
     println!("ring of 20: {found}");
-    assert!(found.is_whole() && found.percentile(99) <= MOST_MS, "{found}");
+    assert!(found.is_whole(), "{found}");
 }
