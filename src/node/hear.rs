@@ -240,6 +240,10 @@ impl Node {
                 }
                 self.swarm.behaviour_mut().gossip.judge(key, verdict);
             }
+            gossip::Event::Repeated { from, stamp } => {
+                let shown = self.holdback.on_own(&from, stamp, Instant::now());
+                shown.into_iter().for_each(|event| self.emit(event));
+            }
             gossip::Event::Greeted { peer } => self.admission.on_told(&peer),
             gossip::Event::Subscribed { peer, topic } => {
                 if let Some(room) = self.topics.room(topic) {

@@ -61,6 +61,13 @@ pub enum Event {
         /// Whether it was offered and asked for: such do not come in order.
         was_asked: bool,
     },
+    /// An author's own copy of a line that others brought before. Its signature was not looked at again.
+    Repeated {
+        /// The author, which brought it.
+        from: PeerId,
+        /// The line's stamp.
+        stamp: u64,
+    },
     /// A peer named the topics it is in, as is the first thing on a stream. Those that we are in, too, came before this.
     Greeted {
         /// The peer.

@@ -8,7 +8,8 @@ use super::signature::{SignError, Signer};
 use super::topics::{Id, Topics, is_by_content};
 use crate::compat::profile::Profile;
 use crate::gossip::{self, Core, Input, Kind, Output, PeerIndex, Protocol, Settings, Signed, TopicIndex};
-use crate::wire::rpc::{DecodeError, Message, Part, Parts};
+use crate::wire::frame::Frame;
+use crate::wire::rpc::{DecodeError, Message, Part, Parts, Strict};
 use libp2p::{PeerId, identity::Keypair, swarm::ConnectionId};
 use std::{
     collections::VecDeque,
@@ -217,7 +218,7 @@ impl Exchange {
         if let Some(strict) = &strict {
             let Some(id) = self.topics.id(topic, strict) else { return };
             if !self.core.wants(peer, topic, &id, self.ms(Instant::now())) {
-                return;
+                return self.on_duplicate(peer, strict);
             }
             if self.signer.is_signed(message)
                 && let Ok(message) = Signed::new(message)
@@ -228,6 +229,15 @@ impl Exchange {
         self.counts.unsigned += 1;
         if self.topics.is_ours(topic) {
             self.tell(Input::Invalid { peer });
+        }
+    }
+    /// Who held a line back that others brought first waits for its author's own copy.
+    fn on_duplicate(&mut self, peer: PeerIndex, message: &Strict<'_>) {
+        let Some(from) = self.peers.find(peer).map(|peer| peer.id) else { return };
+        if from.to_bytes() == message.from
+            && let Ok(frame) = Frame::decode(message.data)
+        {
+            self.events.push_back(Event::Repeated { from, stamp: frame.stamp });
         }
     }
 }
