@@ -13,7 +13,7 @@ pub const ALIVE_HEAR: &str = "we get a new address: s until we hear them";
 pub const KILLED_HEARD: &str = "we are killed, and come back with a new address: s until they hear us";
 pub const KILLED_HEAR: &str = "we are killed, and come back with a new address: s until we hear them";
 const RESTARTED_HEARD: &str = "we are killed, and come back where we were: s until they hear us";
-const RESTARTED_HEAR: &str = "we are killed, and come back where we were: s until we hear them";
+pub const RESTARTED_HEAR: &str = "we are killed, and come back where we were: s until we hear them";
 
 pub const SECTION: Section = Section {
     name: "back",
