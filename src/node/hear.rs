@@ -41,8 +41,8 @@ fn is_in_scope(address: &Multiaddr, remote: &Multiaddr) -> bool {
     scope(address) >= scope(remote)
 }
 
-/// Whether a protocol makes its speaker a neighbour: gossip, whatever its version, and what is our own. floodsub alone
-/// is not heard here.
+/// Whether a protocol makes its speaker a neighbour: gossip, whatever its version, and what is our own. Who offers
+/// floodsub alone is none until it names a room of ours.
 fn is_shared(protocol: &str) -> bool {
     protocol.starts_with("/meshsub/") || protocol.starts_with("/stonechat/")
 }
@@ -241,7 +241,7 @@ impl Node {
                 self.swarm.behaviour_mut().gossip.judge(key, verdict);
             }
             gossip::Event::Repeated { from, stamp } => {
-                let shown = self.holdback.on_own(&from, stamp, Instant::now());
+                let shown = self.holdback.on_repeated(&from, stamp, Instant::now());
                 shown.into_iter().for_each(|event| self.emit(event));
             }
             gossip::Event::Greeted { peer } => self.admission.on_told(&peer),

@@ -30,6 +30,8 @@ pub const HELD_AUTHORS_MAX: usize = 64;
 
 #[derive(Debug, Default)]
 struct Author {
+    /// Its link to us died: what it says again is in order, but not what it is asked for.
+    is_lost: bool,
     held: VecDeque<(u64, Event)>,
     /// When nothing is held back any more; unknown while nothing came and it is not back.
     until: Option<Instant>,
@@ -48,14 +50,24 @@ impl Holdback {
     /// The link to somebody in a room of ours died.
     pub fn on_lost(&mut self, author: PeerId) {
         if self.authors.len() < HELD_AUTHORS_MAX {
-            self.authors.entry(author).or_default();
+            self.authors.entry(author).or_default().is_lost = true;
         }
     }
 
     /// Others brought a line of somebody who is connected before its own copy came: what it said before may be under way still.
     /// That link may be dead without anybody knowing.
     pub fn on_overtaken(&mut self, author: PeerId) {
-        self.on_lost(author);
+        if self.authors.len() < HELD_AUTHORS_MAX {
+            self.authors.entry(author).or_default();
+        }
+    }
+
+    /// An author's own copy came of a line that others brought before: what was held back up to it, if its link never died.
+    pub fn on_repeated(&mut self, author: &PeerId, stamp: u64, now: Instant) -> Vec<Event> {
+        match self.authors.get(author) {
+            Some(it) if !it.is_lost => self.on_own(author, stamp, now),
+            _ => Vec::new(),
+        }
     }
 
     /// It is back in a room.
