@@ -47,15 +47,19 @@ const ENTRY_BYTES: u64 = 256;
 const DHT_PEERS: u64 = 320;
 
 /// Lines held back until those before them have come, and what each costs in bytes. Source: `node::holdback`.
-const HELD: (u64, u64) = (1_024, 512);
+pub const HELD: (u64, u64) = (1_024, 512);
+
+/// Places for newcomers beside those who may stay. Source: `node::peers::places`.
+pub fn newcomers(connections_max: u64) -> u64 {
+    (connections_max / 16).max(2)
+}
 
 /// What each part may cost, in bytes.
 pub fn parts(board: &BoardFile) -> [(&'static str, u64); 11] {
     let of = |name| board.limit(name);
     let at_rest = of("connections_max") * CONNECTION_BYTES + 2 * of("connections_pending_max") * HANDSHAKE_BYTES;
     let kept = KEPT.0 * of("gossip_queue_messages_max") * KEPT.1;
-    // Those who may stay, and the places for newcomers: a sixteenth of all, two at the least.
-    let inbound = of("connections_inbound_max") + (of("connections_max") / 16).max(2);
+    let inbound = of("connections_inbound_max") + newcomers(of("connections_max"));
     let of_peers = of("connections_max") * (PEER_BYTES.0 + of("rooms_max") * PEER_BYTES.1 + UNHANDLED_BYTES);
     let peers = of("mdns_peers_max") + of("remembered_peers_max") + DHT_PEERS;
     [

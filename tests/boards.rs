@@ -239,6 +239,12 @@ fn what_the_estimate_assumes_is_what_travels() {
     assert_eq!(memory::STREAM_BYTES, u64::from(stonechat::net::yamux::STREAM_WINDOW_BYTES));
     assert_eq!(memory::KEPT, (gossip::KEPT_SHARE as u64, gossip::KEPT_BYTES as u64));
     assert_eq!((memory::IDS.0, memory::MESSAGE_BYTES), (gossip::SEEN_MAX as u64, gossip::QUEUED_BYTES as u64));
+    assert_eq!(memory::HELD.0, stonechat::node::holdback::HELD_MAX as u64);
+    for board in BOARDS {
+        let most = board.limits.connections_max;
+        let places = stonechat::node::peers::places::admission_places(most);
+        assert_eq!(memory::newcomers(most.into()), u64::from(places), "{}", board.name);
+    }
     assert!(memory::UNHANDLED_BYTES >= (gossip::UNHANDLED_BYTES_MAX + RPC_BYTES_MAX + 2_048) as u64);
 }
 

@@ -265,21 +265,16 @@ impl Node {
     pub(super) fn refused_counts(&self) -> [(refusals::Limit, u64); 11] {
         let (crowd, tcp) = (&self.swarm.behaviour().limits, self.tcp.counts());
         let counted = |name: &str| self.counts.get(name).copied().unwrap_or(0);
-        let (all, inbound) = (
-            counted("peers let go: every place is taken"),
-            counted("peers let go: every place for those who come is taken"),
-        );
+        let inbound = counted("peers let go: every place for those who come is taken");
         // A bootstrap node keeps no more than its mark.
-        let above_mark = counted("peers let go") - inbound - if self.is_bootstrap { 0 } else { all };
+        let full = counted("peers let go: every place is taken");
+        let (all, above_mark) = if self.is_bootstrap { (0, full) } else { (full, 0) };
         let mdns = self.swarm.behaviour().mdns.as_ref().map(|mdns| mdns.counters()).unwrap_or_default();
         [
             (refusals::PENDING, crowd.refused(refusals::PENDING.name)),
             (refusals::INBOUND, crowd.refused(refusals::INBOUND.name) + inbound),
-            (
-                refusals::CONNECTIONS,
-                crowd.refused(refusals::CONNECTIONS.name) + if self.is_bootstrap { 0 } else { all },
-            ),
-            (refusals::PEERS, above_mark),
+            (refusals::CONNECTIONS, crowd.refused(refusals::CONNECTIONS.name) + all),
+            (refusals::PEERS, counted("peers let go: no room in common") + above_mark),
             (refusals::ACCEPTS, tcp.refused_total as u64),
             (refusals::ACCEPTS_OF_ADDRESS, tcp.refused_address as u64),
             (refusals::OUTBOX_LINES, counted("outbox full: lines")),

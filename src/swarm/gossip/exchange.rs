@@ -234,7 +234,8 @@ impl Exchange {
     /// Who held a line back that others brought first waits for its author's own copy.
     fn on_duplicate(&mut self, peer: PeerIndex, message: &Strict<'_>) {
         let Some(from) = self.peers.find(peer).map(|peer| peer.id) else { return };
-        if from.to_bytes() == message.from
+        // Most duplicates are of others: those cost no allocation.
+        if PeerId::from_bytes(message.from).is_ok_and(|author| author == from)
             && let Ok(frame) = Frame::decode(message.data)
         {
             self.events.push_back(Event::Repeated { from, stamp: frame.stamp });
